@@ -1,0 +1,94 @@
+//! The dashboard's half.
+
+use crate::components::{
+    Answer, CONTENT_DIGEST_HEADER, COVERED, DATE_HEADER, KEY_DIGEST_HEADER, LABEL, SERVER_ID_HEADER, Values,
+    content_digest, http_date, server_id_text,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use httpsig::prelude::message_component::HttpMessageComponentId;
+use httpsig::prelude::{
+    AlgorithmName, HttpSigError, HttpSignatureBase, HttpSignatureParams, PublicKey, SecretKey, VerifyingKey as _,
+};
+use proxima_types::identity::DashboardPublicKey;
+use zeroize::Zeroizing;
+
+/// A failure that a valid key and a header-safe nonce cannot cause.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    #[error("the answer could not be signed: {0}")]
+    Signature(#[from] HttpSigError),
+    #[error("the signing key is not an Ed25519 key")]
+    KeyKind,
+    #[error("a signed value is not a header value")]
+    Header(#[from] http::header::InvalidHeaderValue),
+}
+
+/// Holds the dashboard's private signing key.
+pub struct AnswerSigner {
+    secret: SecretKey,
+    public: DashboardPublicKey,
+    key_id: String,
+    covered: Vec<HttpMessageComponentId>,
+}
+
+impl AnswerSigner {
+    /// `seed` is the 32-byte Ed25519 private key.
+    ///
+    /// # Errors
+    /// Never for 32 bytes; passed through from the library.
+    pub fn from_seed(seed: &Zeroizing<[u8; 32]>) -> Result<Self, SigningError> {
+        let secret = SecretKey::from_bytes(&AlgorithmName::Ed25519, seed.as_slice())?;
+        let PublicKey::Ed25519(public) = secret.public_key() else { return Err(SigningError::KeyKind) };
+        let public = DashboardPublicKey(*public);
+        let covered = COVERED.iter().map(|id| HttpMessageComponentId::try_from(*id)).collect::<Result<_, _>>()?;
+        let key_id = key_id(public)?;
+        Ok(Self { secret, public, key_id, covered })
+    }
+
+    #[must_use]
+    pub fn public_key(&self) -> DashboardPublicKey {
+        self.public
+    }
+
+    /// The headers to set on the answer: date, key digest, server id, content digest, signature.
+    ///
+    /// # Errors
+    /// When a value cannot stand in a header.
+    pub fn sign(&self, answer: &Answer<'_>) -> Result<HeaderMap, SigningError> {
+        let key_digest = answer.key_digest.to_string();
+        let server_id = server_id_text(answer.server_id);
+        let date = http_date(answer.date);
+        let content_digest = content_digest(answer.body);
+        let values = Values {
+            status: answer.status,
+            nonce: answer.nonce,
+            key_digest: &key_digest,
+            server_id: &server_id,
+            date: &date,
+            content_digest: &content_digest,
+        };
+        let mut params = HttpSignatureParams::try_new(&self.covered)?;
+        params.set_created(u64::try_from(answer.date.timestamp()).unwrap_or_default());
+        params.set_alg(&AlgorithmName::Ed25519);
+        params.set_keyid(&self.key_id);
+        let signature = HttpSignatureBase::try_new(&values.lines()?, &params)?
+            .build_signature_headers(&self.secret, Some(LABEL))?;
+        let mut headers = HeaderMap::with_capacity(6);
+        for (name, value) in [
+            (DATE_HEADER, date),
+            (KEY_DIGEST_HEADER, key_digest),
+            (SERVER_ID_HEADER, server_id),
+            (CONTENT_DIGEST_HEADER, content_digest),
+            ("signature-input", signature.signature_input_header_value()),
+            ("signature", signature.signature_header_value()),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value)?);
+        }
+        Ok(headers)
+    }
+}
+
+/// How a signature names its key: the library's digest of the public key.
+pub(crate) fn key_id(public: DashboardPublicKey) -> Result<String, HttpSigError> {
+    Ok(PublicKey::from_bytes(&AlgorithmName::Ed25519, &public.0)?.key_id())
+}

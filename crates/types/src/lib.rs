@@ -1,0 +1,22 @@
+//! Words and rules that both programs share: typed ids, license rules, the heartbeat's wire
+//! messages, the gateway's configuration and its validation.
+//!
+//! No I/O, no clock, no randomness: time and random bytes are passed in.
+
+pub mod account;
+pub mod field_error;
+pub mod gateway_config;
+pub mod heartbeat;
+pub mod identity;
+pub mod ids;
+pub mod license;
+pub mod secrets;
+pub mod server_status;
+
+pub use account::{DisplayName, LoginSlug, Password, Role, ServerName, Username};
+pub use field_error::{FieldError, FieldErrors};
+pub use gateway_config::{BackendUrl, ConfigGeneration, GatewayConfig, Listener};
+pub use ids::{InstallId, ServerId, SessionId, UserId};
+pub use license::{License, LicenseStatus};
+pub use secrets::{ApiSecret, KeyDigest, LicenseKey};
+pub use server_status::ServerStatus;

@@ -1,0 +1,78 @@
+//! What a person sees as a server's status (product.md section 4). Liveness and license are
+//! separate facts; this is where they meet.
+
+use crate::license::LicenseStatus;
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ServerStatus {
+    /// No gateway has ever heartbeat with this server's license.
+    NotInstalled,
+    /// An install is under way.
+    Installing,
+    /// Serving, and heard within three heartbeats.
+    Online,
+    /// Three heartbeats missed, or up with its ports still closed.
+    Offline,
+    /// *Stopped by license*: the license is EXPIRED.
+    StoppedByLicense,
+}
+
+/// How many missed heartbeats make a server offline.
+pub const MISSED_HEARTBEATS: i32 = 3;
+
+impl ServerStatus {
+    /// `last_heartbeat_at` and `serving` speak of the newest heartbeat; `interval` is the time
+    /// between two.
+    #[must_use]
+    pub fn derive(
+        license: LicenseStatus,
+        last_heartbeat_at: Option<DateTime<Utc>>,
+        serving: bool,
+        interval: Duration,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let Some(last) = last_heartbeat_at else { return Self::NotInstalled };
+        if license == LicenseStatus::Expired {
+            Self::StoppedByLicense
+        } else if serving && now - last <= interval * MISSED_HEARTBEATS {
+            Self::Online
+        } else {
+            Self::Offline
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotInstalled => "NOT_INSTALLED",
+            Self::Installing => "INSTALLING",
+            Self::Online => "ONLINE",
+            Self::Offline => "OFFLINE",
+            Self::StoppedByLicense => "STOPPED_BY_LICENSE",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_states_of_a_server() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let minute = Duration::seconds(60);
+        let derive = |license, age: Option<i64>, serving| {
+            ServerStatus::derive(license, age.map(|age| now - Duration::seconds(age)), serving, minute, now)
+        };
+        assert_eq!(derive(LicenseStatus::Active, None, false), ServerStatus::NotInstalled);
+        assert_eq!(derive(LicenseStatus::Expired, None, false), ServerStatus::NotInstalled);
+        assert_eq!(derive(LicenseStatus::Active, Some(180), true), ServerStatus::Online);
+        assert_eq!(derive(LicenseStatus::Grace, Some(1), true), ServerStatus::Online);
+        assert_eq!(derive(LicenseStatus::Active, Some(181), true), ServerStatus::Offline);
+        assert_eq!(derive(LicenseStatus::Active, Some(1), false), ServerStatus::Offline);
+        assert_eq!(derive(LicenseStatus::Expired, Some(1), true), ServerStatus::StoppedByLicense);
+    }
+}
