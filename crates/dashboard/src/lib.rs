@@ -1,1 +1,13 @@
+//! The control plane: web UI, JSON API, heartbeat endpoint, audit log.
+//!
+//! `app` holds the use cases with their authorization and knows nothing of HTTP; `http` has one
+//! file per resource and verb and turns requests into use cases; `jobs` runs what nobody asks for;
+//! `cli` is the command line.
 
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod entropy;
+pub mod http;
+pub mod jobs;
+pub mod keyring;

@@ -1,1 +1,24 @@
+//! All SQL of the dashboard: migrations and checked queries. Functions take a connection, so that
+//! a use case decides what is one transaction.
+//!
+//! The database's clock judges everything that has a date (invariant 3): where a function needs
+//! "now", it asks PostgreSQL.
 
+pub mod audit;
+pub mod error;
+pub mod fleet;
+pub mod heartbeats;
+pub mod licenses;
+pub mod page;
+pub mod pool;
+pub mod servers;
+pub mod sessions;
+pub mod settings;
+pub mod users;
+
+pub use error::{DbError, DbResult};
+pub use pool::{connect, migrate, now};
+pub use sqlx::postgres::{PgConnection, PgPool};
+
+/// A transaction: rolled back unless committed.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;

@@ -1,1 +1,18 @@
+//! Proxima Gateway: an HTTP gateway that is managed from a dashboard and outlives it.
+//!
+//! Rooms: [`identity`] (who it is), [`agent`] (heartbeats and verdicts), [`listen`] (ports),
+//! [`proxy`] (requests), [`upstream`] (backends), [`log`], [`metrics`], [`status`]. The agent
+//! governs `listen`; nothing that serves visitors ever waits for the agent.
 
+pub mod agent;
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod identity;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+pub mod proxy;
+pub mod run;
+pub mod status;
+pub mod upstream;

@@ -1,0 +1,90 @@
+//! Writing to the audit log, in the transaction of what it speaks of (invariant 8).
+
+use super::{Actor, AppResult};
+use proxima_db::audit::{NewEntry, Target, append};
+use proxima_db::{PgConnection, users::UserRow};
+use proxima_types::ServerId;
+use serde_json::Value;
+
+/// Every action that the log can hold, for the filter in the UI.
+pub const ACTIONS: &[&str] = &[
+    "server.config.export",
+    "server.config.update",
+    "server.license.expire",
+    "server.license.regenerate",
+    "server.license.reinstate",
+    "server.license.reveal",
+    "server.license.revoke",
+    "server.license.shared",
+    "server.update",
+    "session.revoke",
+    "settings.update",
+    "user.create",
+    "user.delete",
+    "user.login",
+    "user.login.failed",
+    "user.logout",
+    "user.password.change",
+    "user.password.reset",
+    "user.update",
+];
+
+#[must_use]
+pub fn server_target(id: ServerId, name: &str) -> Target<'_> {
+    Target { id: Some(id.0), kind: "server", name }
+}
+
+#[must_use]
+pub fn user_target(user: &UserRow) -> Target<'_> {
+    Target { id: Some(user.id), kind: "user", name: &user.username }
+}
+
+/// Appends a row for something that was done. Call it last in the transaction.
+///
+/// # Errors
+/// When the database refuses; then nothing was done.
+pub async fn succeeded(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: &str,
+    target: Option<Target<'_>>,
+    metadata: Value,
+) -> AppResult<()> {
+    write(connection, actor, action, target, metadata, true).await
+}
+
+/// Appends a row for something that was tried and refused.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn failed(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: &str,
+    target: Option<Target<'_>>,
+    metadata: Value,
+) -> AppResult<()> {
+    write(connection, actor, action, target, metadata, false).await
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    action: &str,
+    target: Option<Target<'_>>,
+    metadata: Value,
+    succeeded: bool,
+) -> AppResult<()> {
+    debug_assert!(ACTIONS.contains(&action), "{action} is missing in ACTIONS");
+    let entry = NewEntry {
+        action,
+        succeeded,
+        target,
+        user_id: actor.user_id.map(|id| id.0),
+        username: &actor.username,
+        metadata,
+        ip: actor.ip,
+    };
+    append(connection, entry).await?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What a use case can answer instead of a result. Turned into HTTP at one place (`http::problem`).
+
+use proxima_db::DbError;
+use proxima_types::license::{LicenseStatus, WrongState};
+use proxima_types::{FieldError, FieldErrors};
+
+pub type AppResult<T> = Result<T, AppError>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Input that was refused: every bad field.
+    #[error("the input is not valid")]
+    Invalid(FieldErrors),
+    /// A value that somebody else has.
+    #[error("{}", .0.message)]
+    Conflict(FieldError),
+    /// A license action that the present state does not allow.
+    #[error("the license is {present}")]
+    LicenseState { present: LicenseStatus },
+    /// Something irreversible was asked for without its confirmation.
+    #[error("{0}")]
+    ConfirmationRequired(String),
+    /// What was edited has changed meanwhile.
+    #[error("this was changed by somebody else meanwhile")]
+    Stale,
+    #[error("this is the last admin: make another admin first")]
+    LastAdmin,
+    #[error("nobody can delete their own account")]
+    SelfDelete,
+    /// No such thing, or not yours: the two look the same (invariant 7).
+    #[error("there is nothing here with this id")]
+    NotFound,
+    #[error("this needs an admin")]
+    Forbidden,
+    #[error("sign in first")]
+    Unauthenticated,
+    #[error("the username or password is wrong")]
+    InvalidCredentials,
+    /// Too much at once; try again in so many seconds.
+    #[error("too many requests at once")]
+    Busy { retry_after_seconds: u32 },
+    /// The database is down, slow or read-only.
+    #[error("the dashboard cannot reach its database right now")]
+    Unavailable(#[source] anyhow::Error),
+    /// A defect or a broken installation; the log has the reason, the caller has not.
+    #[error("something went wrong on our side")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl From<DbError> for AppError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Conflict { constraint } => conflict(&constraint),
+            DbError::Gone { .. } => Self::NotFound,
+            DbError::Unavailable(error) => Self::Unavailable(error.into()),
+            DbError::Internal(error) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// A clash is a 409 that names the field (product.md section 2).
+fn conflict(constraint: &str) -> AppError {
+    let taken = |field: &str, message: &str| AppError::Conflict(FieldError::new(field, "taken", message));
+    match constraint {
+        "users_username_key" => taken("username", "This username is taken. Choose another one."),
+        "users_login_slug_key" => taken("loginSlug", "This login URL slug is taken. Choose another one."),
+        other => AppError::Internal(anyhow::anyhow!("the unique rule {other} was broken")),
+    }
+}
+
+impl From<FieldErrors> for AppError {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<FieldError> for AppError {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid(error.into())
+    }
+}
+
+impl From<WrongState> for AppError {
+    fn from(error: WrongState) -> Self {
+        Self::LicenseState { present: error.present }
+    }
+}
+
+impl From<anyhow::Error> for AppError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}

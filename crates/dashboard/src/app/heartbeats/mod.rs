@@ -1,0 +1,7 @@
+//! Heartbeats: read, judged and signed (product.md section 4, invariants 1 and 3).
+
+mod answer;
+mod queue;
+
+pub use answer::{SignedAnswer, answer, refuse};
+pub use queue::{HeartbeatQueue, Judged, NoVerdict};

@@ -1,0 +1,155 @@
+//! Waiting heartbeats, taken in batches: one statement reads all their verdicts, one records what
+//! they report. The queue is bounded; beyond it a gateway is told to come back, and goes on serving.
+
+use proxima_db::heartbeats::{self, Finding, Findings, Question};
+use proxima_db::{DbError, PgPool};
+use proxima_types::heartbeat::HeartbeatRequest;
+use proxima_types::{KeyDigest, ServerId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use uuid::Uuid;
+
+/// How many heartbeats wait at most.
+const QUEUE_LENGTH: usize = 8192;
+/// How many one batch holds at most.
+const BATCH_MAX: usize = 512;
+/// How many batches are under way at once.
+const WORKERS: usize = 3;
+
+/// The database's word on one heartbeat, and its clock at that moment.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    pub finding: Finding,
+    pub now: chrono::DateTime<chrono::Utc>,
+    pub offline_limit_days: Option<i32>,
+}
+
+struct Waiting {
+    digest: KeyDigest,
+    report: HeartbeatRequest,
+    reply: oneshot::Sender<Result<Judged, ()>>,
+}
+
+/// Why a heartbeat got no verdict. None of them is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoVerdict {
+    QueueFull,
+    DatabaseUnavailable,
+}
+
+pub struct HeartbeatQueue {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl HeartbeatQueue {
+    /// Starts the workers; they end when the queue is dropped.
+    #[must_use]
+    pub fn start(db: &PgPool) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..WORKERS {
+            tokio::spawn(work(db.clone(), Arc::clone(&receiver)));
+        }
+        Self { sender }
+    }
+
+    /// # Errors
+    /// [`NoVerdict`]: answer 503.
+    pub async fn judge(&self, digest: KeyDigest, report: HeartbeatRequest) -> Result<Judged, NoVerdict> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.try_send(Waiting { digest, report, reply }).map_err(|_| NoVerdict::QueueFull)?;
+        match answer.await {
+            Ok(Ok(judged)) => Ok(judged),
+            Ok(Err(())) | Err(_) => Err(NoVerdict::DatabaseUnavailable),
+        }
+    }
+}
+
+async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    loop {
+        let mut batch = Vec::new();
+        // The lock is held while waiting, so one worker collects while the others are at the database.
+        if receiver.lock().await.recv_many(&mut batch, BATCH_MAX).await == 0 {
+            return;
+        }
+        #[allow(clippy::cast_precision_loss)] // at most BATCH_MAX
+        metrics::histogram!("proxima_heartbeat_batch_size").record(batch.len() as f64);
+        let outcome = judge_batch(&db, &batch).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, heartbeats = batch.len(), "heartbeats got no verdict: the database did not answer");
+        }
+        reply(batch, outcome);
+    }
+}
+
+fn reply(batch: Vec<Waiting>, outcome: Result<Findings, DbError>) {
+    match outcome {
+        Ok(Findings { now, offline_limit_days, findings }) => {
+            for (waiting, finding) in batch.into_iter().zip(findings) {
+                let _ = waiting.reply.send(Ok(Judged { finding, now, offline_limit_days }));
+            }
+        }
+        Err(_) => {
+            for waiting in batch {
+                let _ = waiting.reply.send(Err(()));
+            }
+        }
+    }
+}
+
+async fn judge_batch(db: &PgPool, batch: &[Waiting]) -> Result<Findings, DbError> {
+    let questions: Vec<Question> = batch
+        .iter()
+        .map(|waiting| Question { digest: waiting.digest, known_config: newest_known_config(&waiting.report) })
+        .collect();
+    let findings = heartbeats::judge(db, &questions).await?;
+    record(db, batch, &findings.findings).await?;
+    if findings.findings.iter().any(|finding| is_unobserved_expiry(finding, findings.now)) {
+        crate::app::licenses::observe_expiries(db)
+            .await
+            .map_err(|error| DbError::Unavailable(sqlx::Error::Io(std::io::Error::other(error.to_string()))))?;
+    }
+    Ok(findings)
+}
+
+/// A gateway that has rejected the desired configuration need not be sent it again.
+fn newest_known_config(report: &HeartbeatRequest) -> Option<proxima_types::ConfigGeneration> {
+    report.applied_config.max(report.rejected_config.as_ref().map(|rejected| rejected.generation))
+}
+
+fn is_unobserved_expiry(finding: &Finding, now: chrono::DateTime<chrono::Utc>) -> bool {
+    matches!(finding, Finding::Licensed(licensed)
+        if !licensed.expiry_observed && licensed.license.status_at(now) == proxima_types::LicenseStatus::Expired)
+}
+
+/// Records the reports of licensed gateways: of several of one install in a batch the newest.
+async fn record(db: &PgPool, batch: &[Waiting], findings: &[Finding]) -> Result<(), DbError> {
+    let mut newest: HashMap<(ServerId, Uuid), &HeartbeatRequest> = HashMap::new();
+    for (waiting, finding) in batch.iter().zip(findings) {
+        let Finding::Licensed(licensed) = finding else { continue };
+        let report = &waiting.report;
+        newest
+            .entry((licensed.server_id, report.install_id.0))
+            .and_modify(|kept| {
+                if kept.boot_id != report.boot_id || kept.sequence < report.sequence {
+                    *kept = report;
+                }
+            })
+            .or_insert(report);
+    }
+    let reports: Vec<(ServerId, &HeartbeatRequest)> =
+        newest.into_iter().map(|((server, _), report)| (server, report)).collect();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let first_seen = match heartbeats::record(db, &reports).await {
+        // A server was deleted between the two statements: the second time it is left out.
+        Err(DbError::Gone { .. }) => heartbeats::record(db, &reports).await?,
+        other => other?,
+    };
+    for server in first_seen {
+        heartbeats::trim_installs(db, server).await?;
+    }
+    Ok(())
+}

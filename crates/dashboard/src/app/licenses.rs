@@ -1,0 +1,153 @@
+//! Gating service by license: reveal, regenerate, revoke, reinstate (product.md section 3).
+
+use super::audit::{self, server_target};
+use super::{AdminActor, App, AppError, AppResult, commit};
+use crate::entropy::EntropyExt as _;
+use crate::keyring::Place;
+use chrono::Duration;
+use proxima_db::licenses::{self, LockedLicense};
+use proxima_db::servers::{self, ServerRow};
+use proxima_db::{PgConnection, Tx};
+use proxima_types::license::{DEFAULT_GRACE, MAX_GRACE, WrongState};
+use proxima_types::{FieldError, License, LicenseKey, ServerId};
+use serde_json::{Value, json};
+
+async fn lock(tx: &mut PgConnection, id: ServerId) -> AppResult<LockedLicense> {
+    licenses::lock(tx, id).await?.ok_or(AppError::NotFound)
+}
+
+async fn view(app: &App, admin: &AdminActor, tx: &mut PgConnection, id: ServerId) -> AppResult<ServerRow> {
+    servers::find(tx, admin.scope(), id, app.heartbeat_interval()).await?.ok_or(AppError::NotFound)
+}
+
+/// The plaintext key. Audited before it leaves.
+///
+/// # Errors
+/// [`AppError::NotFound`]; [`AppError::Internal`] when the key file cannot open it.
+pub async fn reveal(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseKey> {
+    let mut tx = app.begin().await?;
+    let locked = lock(&mut tx, id).await?;
+    let place = Place { table: "servers", row: id.0, column: "api_key" };
+    let plaintext =
+        app.keyring.open_sealed(place, &locked.api_key_ciphertext).map_err(|error| AppError::Internal(error.into()))?;
+    let key = LicenseKey::parse(&plaintext).map_err(|error| AppError::Internal(error.into()))?;
+    audit::succeeded(&mut tx, admin, "server.license.reveal", target(&locked), owner(&locked, json!({}))).await?;
+    commit(tx).await?;
+    Ok(key)
+}
+
+/// A fresh key at once; the old one is retired in the same transaction.
+///
+/// # Errors
+/// [`AppError::NotFound`].
+pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<ServerRow> {
+    let mut tx = app.begin().await?;
+    let locked = lock(&mut tx, id).await?;
+    let key = app.entropy.license_key();
+    let place = Place { table: "servers", row: id.0, column: "api_key" };
+    let sealed = app.keyring.seal(place, key.expose(), app.entropy.as_ref()).map_err(AppError::Internal)?;
+    licenses::set_key(&mut tx, id, key.digest(), &sealed, key.last4()).await?;
+    let after = view(app, admin, &mut tx, id).await?;
+    let metadata = owner(&locked, json!({ "newKeyEndsIn": key.last4() }));
+    audit::succeeded(&mut tx, admin, "server.license.regenerate", target(&locked), metadata).await?;
+    commit(tx).await?;
+    Ok(after)
+}
+
+/// ACTIVE → GRACE, for `grace` (by default 5 days).
+///
+/// # Errors
+/// [`AppError::LicenseState`] from any other state, [`AppError::Invalid`] for a grace out of range,
+/// [`AppError::NotFound`].
+pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<Duration>) -> AppResult<ServerRow> {
+    const ACTION: &str = "server.license.revoke";
+    let grace = grace.unwrap_or(DEFAULT_GRACE);
+    if grace < Duration::zero() || grace > MAX_GRACE {
+        let days = MAX_GRACE.num_days();
+        return Err(
+            FieldError::new("graceSeconds", "out_of_range", format!("Choose from 0 seconds to {days} days.")).into()
+        );
+    }
+    let mut tx = app.begin().await?;
+    let locked = lock(&mut tx, id).await?;
+    let license = match locked.license.revoke(locked.now, grace) {
+        Ok(license) => license,
+        Err(wrong) => return refuse(tx, admin, ACTION, &locked, wrong).await,
+    };
+    let seconds = grace.num_seconds();
+    #[allow(clippy::cast_precision_loss)] // at most 366 days
+    let days = seconds as f64 / 86_400.0;
+    let metadata = json!({ "graceDays": days, "graceSeconds": seconds, "graceExpiresAt": license.grace_expires_at });
+    change(app, tx, admin, ACTION, &locked, license, metadata).await
+}
+
+/// GRACE or EXPIRED → ACTIVE.
+///
+/// # Errors
+/// [`AppError::LicenseState`] from ACTIVE, [`AppError::NotFound`].
+pub async fn reinstate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<ServerRow> {
+    const ACTION: &str = "server.license.reinstate";
+    let mut tx = app.begin().await?;
+    let locked = lock(&mut tx, id).await?;
+    let before = locked.license.status_at(locked.now);
+    match locked.license.reinstate(locked.now) {
+        Ok(license) => change(app, tx, admin, ACTION, &locked, license, json!({ "from": before })).await,
+        Err(wrong) => refuse(tx, admin, ACTION, &locked, wrong).await,
+    }
+}
+
+async fn change(
+    app: &App,
+    mut tx: Tx,
+    admin: &AdminActor,
+    action: &str,
+    locked: &LockedLicense,
+    license: License,
+    metadata: Value,
+) -> AppResult<ServerRow> {
+    licenses::set(&mut tx, locked.server_id, license).await?;
+    let after = view(app, admin, &mut tx, locked.server_id).await?;
+    audit::succeeded(&mut tx, admin, action, target(locked), owner(locked, metadata)).await?;
+    commit(tx).await?;
+    Ok(after)
+}
+
+/// Two admins at once: one wins, the other gets this 409 with the present state. The attempt is recorded.
+async fn refuse<T>(
+    mut tx: Tx,
+    admin: &AdminActor,
+    action: &str,
+    locked: &LockedLicense,
+    wrong: WrongState,
+) -> AppResult<T> {
+    let metadata = owner(locked, json!({ "licenseStatus": wrong.present }));
+    audit::failed(&mut tx, admin, action, target(locked), metadata).await?;
+    commit(tx).await?;
+    Err(wrong.into())
+}
+
+fn target(locked: &LockedLicense) -> Option<proxima_db::audit::Target<'_>> {
+    Some(server_target(locked.server_id, &locked.server_name))
+}
+
+fn owner(locked: &LockedLicense, mut metadata: Value) -> Value {
+    metadata["ownerUsername"] = json!(locked.owner_username);
+    metadata
+}
+
+/// Audits, as the system's, every license whose passing into EXPIRED is seen for the first time.
+/// Returns how many.
+///
+/// # Errors
+/// When the database is not to be had.
+pub async fn observe_expiries(db: &proxima_db::PgPool) -> AppResult<usize> {
+    let mut tx = db.begin().await.map_err(proxima_db::DbError::from)?;
+    let observed = licenses::observe_expiries(&mut tx).await?;
+    for expiry in &observed {
+        let target = server_target(ServerId(expiry.server_id), &expiry.server_name);
+        let metadata = json!({ "graceExpiresAt": expiry.grace_expires_at });
+        audit::succeeded(&mut tx, &super::Actor::system(), "server.license.expire", Some(target), metadata).await?;
+    }
+    commit(tx).await?;
+    Ok(observed.len())
+}

@@ -1,0 +1,63 @@
+//! The use cases: what the product does, with who may do it. No HTTP in here.
+
+pub mod actor;
+pub mod audit;
+pub mod error;
+pub mod heartbeats;
+pub mod licenses;
+pub mod passwords;
+pub mod servers;
+pub mod sessions;
+pub mod settings;
+pub mod users;
+
+pub use actor::{Actor, AdminActor};
+pub use error::{AppError, AppResult};
+
+use crate::config::AppConfig;
+use crate::entropy::Entropy;
+use crate::keyring::Keyring;
+use passwords::PasswordHasher;
+use proxima_db::{PgPool, Tx};
+use sqlx::postgres::types::PgInterval;
+use std::sync::Arc;
+
+/// Everything a use case needs. One per process.
+pub struct App {
+    pub db: PgPool,
+    pub keyring: Keyring,
+    pub entropy: Arc<dyn Entropy>,
+    pub passwords: PasswordHasher,
+    pub heartbeats: heartbeats::HeartbeatQueue,
+    pub config: AppConfig,
+}
+
+impl App {
+    /// Starts the heartbeat workers too, so it needs a running Tokio runtime.
+    ///
+    /// # Errors
+    /// When bcrypt refuses the configured cost.
+    pub fn new(
+        db: PgPool,
+        keyring: Keyring,
+        entropy: Arc<dyn Entropy>,
+        config: AppConfig,
+    ) -> anyhow::Result<Arc<Self>> {
+        let passwords = PasswordHasher::new(config.bcrypt_cost)?;
+        let heartbeats = heartbeats::HeartbeatQueue::start(&db);
+        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, config }))
+    }
+
+    pub(crate) async fn begin(&self) -> AppResult<Tx> {
+        Ok(self.db.begin().await.map_err(proxima_db::DbError::from)?)
+    }
+
+    pub(crate) fn heartbeat_interval(&self) -> PgInterval {
+        proxima_db::servers::interval(self.config.heartbeat_interval)
+    }
+}
+
+/// Ends a transaction well.
+pub(crate) async fn commit(tx: Tx) -> AppResult<()> {
+    Ok(tx.commit().await.map_err(proxima_db::DbError::from)?)
+}

@@ -1,0 +1,37 @@
+//! Delete: the server row goes with the account; the gateway on the box stops at its next
+//! heartbeat, which answers the signed 401 for a retired key.
+
+use crate::app::audit::{self, user_target};
+use crate::app::{AdminActor, App, AppError, AppResult, commit};
+use proxima_db::{servers, users};
+use proxima_types::{Role, UserId};
+use serde_json::json;
+
+/// `confirm_username` is the account's username, typed.
+///
+/// # Errors
+/// [`AppError::NotFound`], [`AppError::ConfirmationRequired`], [`AppError::SelfDelete`],
+/// [`AppError::LastAdmin`].
+pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username: &str) -> AppResult<()> {
+    let mut tx = app.begin().await?;
+    let admins = users::lock_admins(&mut tx).await?;
+    let user = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+    if admin.user_id == Some(id) {
+        return Err(AppError::SelfDelete);
+    }
+    if user.role() == Role::Admin && admins <= 1 {
+        return Err(AppError::LastAdmin);
+    }
+    if confirm_username != user.username {
+        return Err(AppError::ConfirmationRequired(format!("Type the username {} to confirm.", user.username)));
+    }
+    let server = servers::find_by_owner(&mut tx, id, app.heartbeat_interval()).await?;
+    users::delete(&mut tx, id).await?;
+    let metadata = json!({
+        "role": user.role,
+        "serverId": server.as_ref().map(|server| server.id),
+        "serverName": server.as_ref().map(|server| &server.name),
+    });
+    audit::succeeded(&mut tx, admin, "user.delete", Some(user_target(&user)), metadata).await?;
+    commit(tx).await
+}

@@ -1,0 +1,46 @@
+//! What runs without being asked: every job is idempotent, and safe on several dashboards at once.
+
+use crate::app::{Actor, App, AppResult, audit, commit, licenses};
+use proxima_db::servers::interval;
+use proxima_db::{heartbeats, sessions};
+use proxima_types::ServerId;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often expiries and shared keys are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(15);
+
+/// Sweeps until the process ends. A failed sweep is logged and tried again.
+pub async fn run(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!(error = ?anyhow::Error::from(error), "a sweep failed; the next one tries again");
+        }
+    }
+}
+
+/// Audits expiries and shared keys seen for the first time, and forgets ended sessions.
+///
+/// # Errors
+/// When the database is not to be had.
+pub async fn sweep(app: &App) -> AppResult<()> {
+    licenses::observe_expiries(&app.db).await?;
+    observe_shared_keys(app).await?;
+    sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
+    Ok(())
+}
+
+async fn observe_shared_keys(app: &App) -> AppResult<()> {
+    let mut tx = app.begin().await?;
+    for shared in heartbeats::observe_shared_keys(&mut tx, app.heartbeat_interval()).await? {
+        tracing::warn!(server = %shared.server_id, hosts = shared.hosts, "a license key is in use on several hosts");
+        let target = audit::server_target(ServerId(shared.server_id), &shared.server_name);
+        let metadata = json!({ "hosts": shared.hosts });
+        audit::succeeded(&mut tx, &Actor::system(), "server.license.shared", Some(target), metadata).await?;
+    }
+    commit(tx).await
+}

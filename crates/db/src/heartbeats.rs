@@ -1,0 +1,250 @@
+//! Heartbeats, in batches: one statement reads the verdicts of all that wait, one writes what
+//! they reported. Nothing here is cached: a batch is read after its last heartbeat arrived
+//! (product.md section 4).
+
+use crate::licenses::parse_status;
+use crate::{DbResult, PgConnection, PgPool};
+use chrono::{DateTime, Utc};
+use proxima_types::heartbeat::{HeartbeatRequest, Phase};
+use proxima_types::{ConfigGeneration, KeyDigest, License, ServerId};
+use serde_json::Value;
+use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
+
+/// What is asked about one heartbeat.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    pub digest: KeyDigest,
+    /// The newest configuration that this gateway knows of: applied or rejected.
+    pub known_config: Option<ConfigGeneration>,
+}
+
+/// What the database says about a presented key.
+#[derive(Debug, Clone)]
+pub enum Finding {
+    Licensed(Box<Licensed>),
+    /// The key was regenerated, or its server deleted.
+    Retired {
+        server_id: ServerId,
+        reason: String,
+    },
+    Unknown,
+}
+
+#[derive(Debug, Clone)]
+pub struct Licensed {
+    pub server_id: ServerId,
+    pub license: License,
+    /// EXPIRED is audited already.
+    pub expiry_observed: bool,
+    /// The desired configuration, when the gateway does not know it.
+    pub config: Option<(ConfigGeneration, Value)>,
+}
+
+/// The answers to a batch, in its order, and the database's clock when they were read.
+pub struct Findings {
+    pub now: DateTime<Utc>,
+    pub offline_limit_days: Option<i32>,
+    pub findings: Vec<Finding>,
+}
+
+/// Reads the verdict on each presented key as committed now.
+///
+/// # Errors
+/// See [`crate::DbError`]; then there is no verdict for any of them.
+pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> {
+    let digests: Vec<Vec<u8>> = questions.iter().map(|question| question.digest.as_bytes().to_vec()).collect();
+    let incarnations: Vec<Option<i32>> =
+        questions.iter().map(|q| q.known_config.map(|g| signed(g.incarnation))).collect();
+    let numbers: Vec<Option<i64>> = questions.iter().map(|q| q.known_config.map(|g| signed64(g.number))).collect();
+    let rows = sqlx::query!(
+        r#"SELECT clock_timestamp() AS "now!", st.offline_limit_days, st.incarnation,
+                  s.id AS "server_id?", s.license_status AS "license_status?", s.grace_expires_at AS "grace_expires_at?",
+                  (s.expiry_observed_at IS NOT NULL) AS "expiry_observed!", s.config_generation AS "config_generation?",
+                  CASE WHEN s.config_generation > 0
+                            AND (st.incarnation, s.config_generation) IS DISTINCT FROM (k.incarnation, k.number)
+                       THEN s.config END AS config,
+                  r.server_id AS "retired_server_id?", r.reason AS "retired_reason?"
+           FROM UNNEST($1::bytea[], $2::int[], $3::bigint[]) WITH ORDINALITY AS k(digest, incarnation, number, position)
+           CROSS JOIN settings st
+           LEFT JOIN servers s ON s.api_key_digest = k.digest
+           LEFT JOIN retired_keys r ON r.digest = k.digest AND s.id IS NULL
+           ORDER BY k.position"#,
+        &digests,
+        &incarnations as &[Option<i32>],
+        &numbers as &[Option<i64>],
+    )
+    .fetch_all(pool)
+    .await?;
+    let first = rows.first();
+    let now = first.map_or(DateTime::UNIX_EPOCH, |row| row.now);
+    let offline_limit_days = first.and_then(|row| row.offline_limit_days);
+    let findings = rows
+        .into_iter()
+        .map(|row| match (row.server_id, row.retired_server_id) {
+            (Some(id), _) => Finding::Licensed(Box::new(Licensed {
+                server_id: ServerId(id),
+                license: License {
+                    stored: parse_status(row.license_status.as_deref().unwrap_or_default()),
+                    grace_expires_at: row.grace_expires_at,
+                },
+                expiry_observed: row.expiry_observed,
+                config: row.config.map(|config| {
+                    let number = u64::try_from(row.config_generation.unwrap_or_default()).unwrap_or_default();
+                    let incarnation = u32::try_from(row.incarnation).unwrap_or_default();
+                    (ConfigGeneration { incarnation, number }, config)
+                }),
+            })),
+            (None, Some(id)) => {
+                Finding::Retired { server_id: ServerId(id), reason: row.retired_reason.unwrap_or_default() }
+            }
+            (None, None) => Finding::Unknown,
+        })
+        .collect();
+    Ok(Findings { now, offline_limit_days, findings })
+}
+
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn signed64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Records what gateways reported. Each (server, install) may stand in the batch once; a report
+/// that is not newer than the recorded one, or is of a superseded boot, changes nothing.
+/// Returns the servers on which an install was seen for the first time.
+///
+/// # Errors
+/// [`crate::DbError::Gone`] when a server was deleted in between: ask again.
+pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) -> DbResult<Vec<ServerId>> {
+    let column = |text: fn(&HeartbeatRequest) -> String| -> Vec<String> {
+        reports.iter().map(|(_, report)| text(report)).collect()
+    };
+    let generation = |pick: fn(&HeartbeatRequest) -> Option<ConfigGeneration>| -> (Vec<Option<i32>>, Vec<Option<i64>>) {
+        reports
+            .iter()
+            .map(|(_, report)| pick(report))
+            .map(|known| (known.map(|g| signed(g.incarnation)), known.map(|g| signed64(g.number))))
+            .unzip()
+    };
+    let (applied_incarnations, applied_numbers) = generation(|report| report.applied_config);
+    let (rejected_incarnations, rejected_numbers) = generation(|r| r.rejected_config.as_ref().map(|c| c.generation));
+    let rejected_reasons: Vec<Option<String>> =
+        reports.iter().map(|(_, report)| report.rejected_config.as_ref().map(|c| c.reason.clone())).collect();
+    let counters: Vec<Value> =
+        reports.iter().map(|(_, report)| serde_json::to_value(report.counters).unwrap_or_default()).collect();
+    let inserted = sqlx::query!(
+        r#"INSERT INTO gateway_installs AS g (
+               server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture, hostname,
+               applied_incarnation, applied_number, rejected_incarnation, rejected_number, rejected_reason, counters,
+               first_seen_at, last_heartbeat_at)
+           SELECT b.*, clock_timestamp(), clock_timestamp()
+           FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
+                       $8::text[], $9::text[], $10::text[], $11::int[], $12::bigint[], $13::int[], $14::bigint[],
+                       $15::text[], $16::jsonb[])
+                AS b(server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture,
+                     hostname, applied_incarnation, applied_number, rejected_incarnation, rejected_number,
+                     rejected_reason, counters)
+           WHERE EXISTS (SELECT FROM servers s WHERE s.id = b.server_id)
+           ORDER BY 1, 2
+           ON CONFLICT (server_id, install_id) DO UPDATE SET
+               previous_boot_ids = CASE WHEN g.boot_id = EXCLUDED.boot_id THEN g.previous_boot_ids
+                                        ELSE (g.boot_id || g.previous_boot_ids)[1:8] END,
+               boot_id = EXCLUDED.boot_id, sequence = EXCLUDED.sequence, phase = EXCLUDED.phase,
+               version = EXCLUDED.version, uptime_seconds = EXCLUDED.uptime_seconds, os = EXCLUDED.os,
+               architecture = EXCLUDED.architecture, hostname = EXCLUDED.hostname,
+               applied_incarnation = EXCLUDED.applied_incarnation, applied_number = EXCLUDED.applied_number,
+               rejected_incarnation = EXCLUDED.rejected_incarnation, rejected_number = EXCLUDED.rejected_number,
+               rejected_reason = EXCLUDED.rejected_reason, counters = EXCLUDED.counters,
+               last_heartbeat_at = EXCLUDED.last_heartbeat_at
+           WHERE (g.boot_id = EXCLUDED.boot_id AND EXCLUDED.sequence > g.sequence)
+              OR (g.boot_id <> EXCLUDED.boot_id AND NOT EXCLUDED.boot_id = ANY (g.previous_boot_ids))
+           RETURNING server_id, (xmax = 0) AS "inserted!""#,
+        &reports.iter().map(|(server, _)| server.0).collect::<Vec<_>>(),
+        &reports.iter().map(|(_, report)| report.install_id.0).collect::<Vec<_>>(),
+        &reports.iter().map(|(_, report)| report.boot_id).collect::<Vec<_>>(),
+        &reports.iter().map(|(_, report)| signed64(report.sequence)).collect::<Vec<_>>(),
+        &column(|report| phase_text(report.phase).to_owned()),
+        &column(|report| report.version.clone()),
+        &reports.iter().map(|(_, report)| signed64(report.uptime_seconds)).collect::<Vec<_>>(),
+        &column(|report| report.host.os.clone()),
+        &column(|report| report.host.architecture.clone()),
+        &column(|report| report.host.hostname.clone()),
+        &applied_incarnations as &[Option<i32>],
+        &applied_numbers as &[Option<i64>],
+        &rejected_incarnations as &[Option<i32>],
+        &rejected_numbers as &[Option<i64>],
+        &rejected_reasons as &[Option<String>],
+        &counters,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(inserted.into_iter().filter(|row| row.inserted).map(|row| ServerId(row.server_id)).collect())
+}
+
+fn phase_text(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Serving => "serving",
+    }
+}
+
+/// How many installs of one server are remembered: whoever holds a key can make up install ids
+/// (invariant 5).
+const INSTALLS_PER_SERVER: i64 = 8;
+
+/// Forgets the longest silent installs of `server` beyond the bound.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn trim_installs(pool: &PgPool, server: ServerId) -> DbResult<()> {
+    sqlx::query!(
+        r#"DELETE FROM gateway_installs WHERE server_id = $1 AND install_id IN (
+               SELECT install_id FROM gateway_installs WHERE server_id = $1
+               ORDER BY last_heartbeat_at DESC OFFSET $2)"#,
+        server.0,
+        INSTALLS_PER_SERVER,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A server whose key is seen in use on several hosts for the first time.
+#[derive(Debug, Clone)]
+pub struct SharedKey {
+    pub server_id: Uuid,
+    pub server_name: String,
+    pub hosts: i64,
+}
+
+/// Marks the servers whose key came into use on several hosts and unmarks those where that ended;
+/// returns the newly marked, for the caller to audit in the same transaction.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn observe_shared_keys(
+    connection: &mut PgConnection,
+    heartbeat_interval: PgInterval,
+) -> DbResult<Vec<SharedKey>> {
+    sqlx::query!(
+        r#"UPDATE servers SET key_shared_since = NULL
+           WHERE key_shared_since IS NOT NULL AND key_in_use_on_hosts(id, $1, clock_timestamp()) < 2"#,
+        heartbeat_interval
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(sqlx::query_as!(
+        SharedKey,
+        r#"UPDATE servers s SET key_shared_since = clock_timestamp()
+           FROM (SELECT server_id, key_in_use_on_hosts(server_id, $1, clock_timestamp()) AS hosts
+                 FROM gateway_installs GROUP BY server_id HAVING count(*) > 1) seen
+           WHERE s.id = seen.server_id AND seen.hosts > 1 AND s.key_shared_since IS NULL
+           RETURNING s.id AS server_id, s.name AS server_name, seen.hosts AS "hosts!""#,
+        heartbeat_interval
+    )
+    .fetch_all(connection)
+    .await?)
+}

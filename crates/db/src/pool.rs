@@ -1,0 +1,45 @@
+//! Connecting and migrating.
+
+use crate::{DbError, DbResult};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use std::time::Duration;
+
+/// How long a query may run, a lock be waited for, and a transaction idle.
+const SESSION_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "15s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
+
+/// Opens a pool of at most `max_connections`. Waits at most 5 s for a free connection.
+///
+/// # Errors
+/// A malformed URL, or [`DbError::Unavailable`] when the database cannot be reached.
+pub async fn connect(url: &str, max_connections: u32) -> DbResult<PgPool> {
+    let options: PgConnectOptions = url.parse().map_err(DbError::from)?;
+    let options = options.application_name("proxima-dashboard").options(SESSION_LIMITS);
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings the schema up to date. Safe when several dashboards start at once: an advisory lock
+/// lets one migrate while the others wait.
+///
+/// # Errors
+/// A migration that fails, or a database that holds migrations this version does not know.
+pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATOR.run(pool).await
+}
+
+/// The migrations, for tests that make their own databases.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The database's clock at this moment (not at the transaction's start).
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn now(connection: impl sqlx::PgExecutor<'_>) -> DbResult<DateTime<Utc>> {
+    Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(connection).await?)
+}

@@ -1,0 +1,147 @@
+//! Server-side sessions: only a digest of the token is stored.
+
+use crate::users::UserRow;
+use crate::{DbResult, PgConnection, PgPool};
+use chrono::{DateTime, Utc};
+use ipnetwork::IpNetwork;
+use proxima_types::{SessionId, UserId};
+use sqlx::postgres::types::PgInterval;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    pub id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub ip: Option<IpNetwork>,
+    pub user_agent: Option<String>,
+}
+
+/// Who is behind a valid session token.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub session_id: SessionId,
+    pub user: UserRow,
+    /// The session was last marked as seen more than a minute ago.
+    pub stale: bool,
+}
+
+pub struct NewSession<'a> {
+    pub id: SessionId,
+    pub token_digest: [u8; 32],
+    pub user: UserId,
+    pub absolute: PgInterval,
+    pub ip: Option<IpAddr>,
+    pub user_agent: Option<&'a str>,
+}
+
+/// # Errors
+/// [`crate::DbError::Gone`] when the user was deleted meanwhile.
+pub async fn insert(connection: &mut PgConnection, session: NewSession<'_>) -> DbResult<()> {
+    sqlx::query!(
+        r#"INSERT INTO sessions (id, token_digest, user_id, expires_at, ip, user_agent)
+           VALUES ($1, $2, $3, now() + $4, $5, $6)"#,
+        session.id.0,
+        &session.token_digest[..],
+        session.user.0,
+        session.absolute,
+        session.ip.map(IpNetwork::from),
+        session.user_agent,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The session of a token, unless it is past its idle or absolute end.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> DbResult<Option<SignedIn>> {
+    let row = sqlx::query!(
+        r#"SELECT s.id AS session_id, s.last_seen_at < now() - interval '1 minute' AS "stale!",
+                  u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at
+           FROM sessions s JOIN users u ON u.id = s.user_id
+           WHERE s.token_digest = $1 AND s.expires_at > now() AND s.last_seen_at > now() - $2::interval"#,
+        &token_digest[..],
+        idle,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| SignedIn {
+        session_id: SessionId(row.session_id),
+        stale: row.stale,
+        user: UserRow {
+            id: row.id,
+            username: row.username,
+            display_name: row.display_name,
+            login_slug: row.login_slug,
+            role: row.role,
+            created_at: row.created_at,
+        },
+    }))
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn touch(pool: &PgPool, id: SessionId) -> DbResult<()> {
+    sqlx::query!("UPDATE sessions SET last_seen_at = now() WHERE id = $1", id.0).execute(pool).await?;
+    Ok(())
+}
+
+/// The live sessions of a person, newest first.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn list(pool: &PgPool, user: UserId, idle: PgInterval) -> DbResult<Vec<SessionRow>> {
+    Ok(sqlx::query_as!(
+        SessionRow,
+        r#"SELECT id, created_at, last_seen_at, expires_at, ip, user_agent FROM sessions
+           WHERE user_id = $1 AND expires_at > now() AND last_seen_at > now() - $2::interval
+           ORDER BY last_seen_at DESC LIMIT 200"#,
+        user.0,
+        idle,
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Ends one session of `user`; `false` when there is none with that id.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn end(connection: &mut PgConnection, user: UserId, id: SessionId) -> DbResult<bool> {
+    let done =
+        sqlx::query!("DELETE FROM sessions WHERE id = $1 AND user_id = $2", id.0, user.0).execute(connection).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends every session of `user` but `except`.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn end_all(connection: &mut PgConnection, user: UserId, except: Option<SessionId>) -> DbResult<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM sessions WHERE user_id = $1 AND ($2::uuid IS NULL OR id <> $2)",
+        user.0,
+        except.map(|id| id.0),
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets sessions that ended by themselves.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn delete_ended(pool: &PgPool, idle: PgInterval) -> DbResult<u64> {
+    let done =
+        sqlx::query!("DELETE FROM sessions WHERE expires_at <= now() OR last_seen_at <= now() - $1::interval", idle)
+            .execute(pool)
+            .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,322 @@
+//! Accounts.
+
+use crate::page::{Page, contains_pattern, fetch_count};
+use crate::servers::{SERVER_COLUMNS, ServerRow};
+use crate::{DbResult, PgConnection, PgPool};
+use chrono::{DateTime, Utc};
+use proxima_types::{DisplayName, LicenseStatus, LoginSlug, Role, ServerStatus, UserId, Username};
+use sqlx::postgres::types::PgInterval;
+use sqlx::{FromRow as _, Postgres, QueryBuilder, Row as _};
+use uuid::Uuid;
+
+/// An account without its password.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct UserRow {
+    pub id: Uuid,
+    pub username: String,
+    pub display_name: Option<String>,
+    pub login_slug: Option<String>,
+    pub role: String,
+    pub created_at: DateTime<Utc>,
+}
+
+impl UserRow {
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        UserId(self.id)
+    }
+
+    /// The CHECK on the column lets no third role in.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        if self.role == Role::Admin.as_str() { Role::Admin } else { Role::Customer }
+    }
+}
+
+/// What a login is checked against.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub user: UserRow,
+    pub password_hash: String,
+}
+
+/// An account to insert.
+pub struct NewUser<'a> {
+    pub id: UserId,
+    pub username: &'a Username,
+    pub password_hash: &'a str,
+    pub display_name: Option<&'a DisplayName>,
+    pub login_slug: Option<&'a LoginSlug>,
+    pub role: Role,
+}
+
+/// # Errors
+/// [`crate::DbError::Conflict`] names `users_username_key` or `users_login_slug_key`.
+pub async fn insert(connection: &mut PgConnection, user: NewUser<'_>) -> DbResult<()> {
+    sqlx::query!(
+        "INSERT INTO users (id, username, password_hash, display_name, login_slug, role) VALUES ($1, $2, $3, $4, $5, $6)",
+        user.id.0,
+        user.username.as_str(),
+        user.password_hash,
+        user.display_name.map(DisplayName::as_str),
+        user.login_slug.map(LoginSlug::as_str),
+        user.role.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn find(connection: impl sqlx::PgExecutor<'_>, id: UserId) -> DbResult<Option<UserRow>> {
+    Ok(sqlx::query_as!(
+        UserRow,
+        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE id = $1",
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Reads an account and locks it until the transaction ends.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn lock(connection: &mut PgConnection, id: UserId) -> DbResult<Option<UserRow>> {
+    Ok(sqlx::query_as!(
+        UserRow,
+        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE id = $1 FOR UPDATE",
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Locks every admin's row, in one order, and counts them: what protects the last admin when two
+/// admins demote each other at once.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn lock_admins(connection: &mut PgConnection) -> DbResult<usize> {
+    let admins = sqlx::query_scalar!("SELECT id FROM users WHERE role = 'ADMIN' ORDER BY id FOR UPDATE")
+        .fetch_all(connection)
+        .await?;
+    Ok(admins.len())
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn count_admins(connection: impl sqlx::PgExecutor<'_>) -> DbResult<i64> {
+    Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM users WHERE role = 'ADMIN'"#)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn find_by_username(pool: &PgPool, username: &str) -> DbResult<Option<UserRow>> {
+    Ok(sqlx::query_as!(
+        UserRow,
+        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE username = $1",
+        username
+    )
+    .fetch_optional(pool)
+    .await?)
+}
+
+/// The account to sign in: by username, by slug, or by both (then both must be of one account).
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn find_credentials(
+    pool: &PgPool,
+    username: Option<&str>,
+    login_slug: Option<&str>,
+) -> DbResult<Option<Credentials>> {
+    let row = sqlx::query!(
+        r#"SELECT id, username, display_name, login_slug, role, created_at, password_hash FROM users
+           WHERE ($1::text IS NOT NULL OR $2::text IS NOT NULL)
+             AND ($1::text IS NULL OR username = $1) AND ($2::text IS NULL OR login_slug = $2)"#,
+        username,
+        login_slug
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Credentials {
+        password_hash: row.password_hash,
+        user: UserRow {
+            id: row.id,
+            username: row.username,
+            display_name: row.display_name,
+            login_slug: row.login_slug,
+            role: row.role,
+            created_at: row.created_at,
+        },
+    }))
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn password_hash(pool: &PgPool, id: UserId) -> DbResult<Option<String>> {
+    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id.0).fetch_optional(pool).await?)
+}
+
+/// The name that a personal login page greets with.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn display_name_of_slug(pool: &PgPool, slug: &str) -> DbResult<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT COALESCE(display_name, username) AS "name!" FROM users WHERE login_slug = $1"#,
+        slug
+    )
+    .fetch_optional(pool)
+    .await?)
+}
+
+/// Writes every editable column of an account.
+///
+/// # Errors
+/// [`crate::DbError::Conflict`] names `users_username_key` or `users_login_slug_key`.
+pub async fn update(connection: &mut PgConnection, user: &UserRow) -> DbResult<()> {
+    sqlx::query!(
+        r#"UPDATE users SET username = $2, display_name = $3, login_slug = $4, role = $5, updated_at = now()
+           WHERE id = $1"#,
+        user.id,
+        user.username,
+        user.display_name,
+        user.login_slug,
+        user.role,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_password_hash(connection: &mut PgConnection, id: UserId, hash: &str) -> DbResult<()> {
+    sqlx::query!("UPDATE users SET password_hash = $2, updated_at = now() WHERE id = $1", id.0, hash)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Deletes an account; its server and sessions go with it, its key is remembered as retired.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn delete(connection: &mut PgConnection, id: UserId) -> DbResult<()> {
+    sqlx::query!("DELETE FROM users WHERE id = $1", id.0).execute(connection).await?;
+    Ok(())
+}
+
+/// The order of the users list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    #[default]
+    Username,
+    UsernameDescending,
+    CreatedAt,
+    CreatedAtDescending,
+}
+
+/// Which accounts to list; `None` is all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// A part of the username, display name or server name.
+    pub search: Option<String>,
+    pub role: Option<Role>,
+    pub license_status: Option<LicenseStatus>,
+    pub server_status: Option<ServerStatus>,
+}
+
+/// Where a page begins: after this key, in the list's order.
+#[derive(Debug, Clone)]
+pub enum Cursor {
+    Username(String),
+    CreatedAt(DateTime<Utc>, Uuid),
+}
+
+/// An account with its server, as the users list shows it.
+#[derive(Debug, Clone)]
+pub struct UserWithServer {
+    pub user: UserRow,
+    pub server: Option<ServerRow>,
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn list(
+    pool: &PgPool,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<&Cursor>,
+    limit: u32,
+    heartbeat_interval: PgInterval,
+) -> DbResult<Page<UserWithServer, Cursor>> {
+    let mut query = QueryBuilder::<Postgres>::new(format!(
+        "SELECT u.id AS u_id, u.username AS u_username, u.display_name AS u_display_name, u.login_slug AS u_login_slug, \
+         u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, "
+    ));
+    crate::servers::push_status(&mut query, &heartbeat_interval);
+    query.push(" FROM users u LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
+    if let Some(search) = filter.search.as_deref() {
+        let pattern = contains_pattern(search);
+        query.push(" AND (u.username ILIKE ").push_bind(pattern.clone());
+        query.push(" OR u.display_name ILIKE ").push_bind(pattern.clone());
+        query.push(" OR o.name ILIKE ").push_bind(pattern).push(")");
+    }
+    if let Some(role) = filter.role {
+        query.push(" AND u.role = ").push_bind(role.as_str());
+    }
+    crate::servers::push_filter(&mut query, filter.license_status, filter.server_status, &heartbeat_interval);
+    push_order(&mut query, sort, after);
+    query.push(" LIMIT ").push_bind(fetch_count(limit));
+    let rows = query.build().fetch_all(pool).await?;
+    let rows = rows.iter().map(user_with_server).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::from_rows(rows, limit, |row| match sort {
+        Sort::Username | Sort::UsernameDescending => Cursor::Username(row.user.username.clone()),
+        Sort::CreatedAt | Sort::CreatedAtDescending => Cursor::CreatedAt(row.user.created_at, row.user.id),
+    }))
+}
+
+fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Cursor>) {
+    let (descending, by_name) = match sort {
+        Sort::Username => (false, true),
+        Sort::UsernameDescending => (true, true),
+        Sort::CreatedAt => (false, false),
+        Sort::CreatedAtDescending => (true, false),
+    };
+    let (comparison, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
+    match after {
+        Some(Cursor::Username(name)) => {
+            query.push(format!(" AND u.username {comparison} ")).push_bind(name.clone());
+        }
+        Some(Cursor::CreatedAt(time, id)) => {
+            query.push(format!(" AND (u.created_at, u.id) {comparison} (")).push_bind(*time);
+            query.push(", ").push_bind(*id).push(")");
+        }
+        None => {}
+    }
+    query.push(if by_name {
+        format!(" ORDER BY u.username {direction}")
+    } else {
+        format!(" ORDER BY u.created_at {direction}, u.id {direction}")
+    });
+}
+
+fn user_with_server(row: &sqlx::postgres::PgRow) -> Result<UserWithServer, sqlx::Error> {
+    let user = UserRow {
+        id: row.try_get("u_id")?,
+        username: row.try_get("u_username")?,
+        display_name: row.try_get("u_display_name")?,
+        login_slug: row.try_get("u_login_slug")?,
+        role: row.try_get("u_role")?,
+        created_at: row.try_get("u_created_at")?,
+    };
+    let has_server: Option<Uuid> = row.try_get("id")?;
+    let server = has_server.map(|_| ServerRow::from_row(row)).transpose()?;
+    Ok(UserWithServer { user, server })
+}

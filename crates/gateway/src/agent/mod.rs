@@ -1,0 +1,337 @@
+//! The agent: heartbeats, judges the answers, and opens, keeps or ends service (product.md
+//! section 4).
+//!
+//! It lives on a thread and runtime of its own, so that neither a slow disk nor a slow dashboard
+//! can touch a visitor's request (invariant 2). What it decides: [`judge`] (which answer counts),
+//! [`silence`] (how long the last one carries), [`schedule`] (when to ask again), [`config`]
+//! (what to serve). What it remembers: [`store`], [`stored`].
+
+pub mod client;
+pub mod config;
+mod host;
+pub mod judge;
+mod report;
+pub mod schedule;
+pub mod silence;
+pub mod store;
+pub mod stored;
+
+use crate::clock::Clock;
+use crate::listen::Listeners;
+use crate::metrics::Metrics;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use client::{Attempt, HeartbeatClient};
+use config::Configs;
+use judge::{HttpOutcome, Silence, StopReason, Terms, Verdict, judge};
+use proxima_signing::Expected;
+use proxima_types::heartbeat::{HeartbeatRequest, HostFacts, Phase};
+use proxima_types::identity::GatewayIdentity;
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use report::{Heard, Reporter};
+use schedule::Schedule;
+use silence::{Mark, SilenceClock};
+use std::sync::Arc;
+use std::time::Duration;
+use store::StateDir;
+use stored::{StoredMark, StoredVerdict};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How often the agent looks after what is not a heartbeat.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the high-water mark is saved; section 4 wants it within a minute.
+const SAVE_MARK: Duration = Duration::from_secs(30);
+/// How often a port that could not be opened is tried again.
+const RETRY_PORTS: Duration = Duration::from_secs(5);
+
+/// Everything that an agent is given.
+pub struct Equipment {
+    pub identity: GatewayIdentity,
+    pub clock: Arc<dyn Clock>,
+    /// A CSPRNG: nonces come from it.
+    pub rng: StdRng,
+    pub state: StateDir,
+    pub listeners: Listeners,
+    pub metrics: Arc<Metrics>,
+    /// How long a start waits for a signed answer before it looks at the stored one.
+    pub start_timeout: Duration,
+}
+
+pub struct Agent {
+    identity: GatewayIdentity,
+    clock: Arc<dyn Clock>,
+    rng: StdRng,
+    state: StateDir,
+    listeners: Listeners,
+    metrics: Arc<Metrics>,
+    client: HeartbeatClient,
+    schedule: Schedule,
+    configs: Configs,
+    host: HostFacts,
+    boot_id: Uuid,
+    sequence: u64,
+    started: Instant,
+    start_timeout: Duration,
+    /// Whether visitors may be served.
+    gate_open: bool,
+    /// The stored verdict is looked at once.
+    stored_tried: bool,
+    /// Since the last signed answer, with its nonce.
+    silence: Option<(String, SilenceClock)>,
+    /// There is news for the dashboard.
+    beat_now: bool,
+    mark_saved: Instant,
+    ports_tried: Instant,
+    reporter: Reporter,
+}
+
+impl Agent {
+    #[must_use]
+    pub fn new(mut given: Equipment) -> Self {
+        let now = Instant::now();
+        let boot_id = uuid::Builder::from_random_bytes(given.rng.random()).into_uuid();
+        let reporter = Reporter::new(&given.identity, boot_id, &given.clock.read(), Arc::clone(&given.metrics));
+        Self {
+            client: HeartbeatClient::new(&given.identity),
+            schedule: Schedule::default(),
+            configs: Configs::load(&given.state, &given.identity),
+            host: host::host_facts(),
+            boot_id,
+            sequence: 0,
+            started: now,
+            start_timeout: given.start_timeout,
+            gate_open: false,
+            stored_tried: false,
+            silence: None,
+            beat_now: false,
+            mark_saved: now,
+            ports_tried: now,
+            reporter,
+            identity: given.identity,
+            clock: given.clock,
+            rng: given.rng,
+            state: given.state,
+            listeners: given.listeners,
+            metrics: given.metrics,
+        }
+    }
+
+    /// Beats until a verdict ends service, or `stop`. Returns the verdict's reason; the caller
+    /// ends the process.
+    pub async fn run(&mut self, stop: &CancellationToken) -> Option<StopReason> {
+        let ended = tokio::select! {
+            reason = self.beat_for_ever() => Some(reason),
+            () = stop.cancelled() => None,
+        };
+        self.save_mark();
+        ended
+    }
+
+    /// Leaves a last status behind. A drain may be under way.
+    pub fn leave_status(&mut self, why: &str) {
+        let status = self.status(Some(why.to_owned()));
+        self.state.save(store::STATUS_FILE, &status);
+    }
+
+    async fn beat_for_ever(&mut self) -> StopReason {
+        self.write_status();
+        loop {
+            self.beat_now = false;
+            let (nonce, request) = self.next_request();
+            let attempt = self.client.attempt(nonce, &request);
+            let outcome = match self.attend(attempt).await {
+                Ok(attempt) => attempt,
+                Err(reason) => return reason,
+            };
+            let pause = match self.take(outcome).await {
+                Ok(pause) => pause,
+                Err(reason) => return reason,
+            };
+            self.write_status();
+            if !self.beat_now
+                && let Err(reason) = self.rest(pause).await
+            {
+                return reason;
+            }
+        }
+    }
+
+    /// Waits for the next heartbeat, or for news.
+    async fn rest(&mut self, pause: Duration) -> Result<(), StopReason> {
+        let end = Instant::now() + pause;
+        while !self.beat_now && Instant::now() < end {
+            let nap = TICK.min(end.saturating_duration_since(Instant::now()));
+            tokio::time::sleep(nap).await;
+            self.look_after().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for `attempt` without neglecting the rest.
+    async fn attend(&mut self, attempt: impl Future<Output = Attempt>) -> Result<Attempt, StopReason> {
+        tokio::pin!(attempt);
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                attempt = &mut attempt => return Ok(attempt),
+                _ = tick.tick() => self.look_after().await?,
+            }
+        }
+    }
+
+    fn next_request(&mut self) -> (String, HeartbeatRequest) {
+        let nonce = URL_SAFE_NO_PAD.encode(self.rng.random::<[u8; 24]>());
+        self.sequence += 1;
+        let request = HeartbeatRequest {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            install_id: self.identity.install_id,
+            boot_id: self.boot_id,
+            sequence: self.sequence,
+            phase: self.phase(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            applied_config: self.configs.applied(),
+            rejected_config: self.configs.rejected().cloned(),
+            host: self.host.clone(),
+            counters: self.metrics.counters(),
+        };
+        (nonce, request)
+    }
+
+    /// Serving: the gate is open, and so is a port, if there is one to open.
+    fn phase(&self) -> Phase {
+        let ports = !self.listeners.ports().is_empty() || !self.configs.wants_ports();
+        if self.gate_open && ports { Phase::Serving } else { Phase::Starting }
+    }
+
+    /// Acts on one heartbeat's outcome; the pause until the next, or the end.
+    async fn take(&mut self, attempt: Attempt) -> Result<Duration, StopReason> {
+        let expected = Expected {
+            nonce: &attempt.nonce,
+            key_digest: self.identity.api_key.digest(),
+            server_id: self.identity.server_id,
+        };
+        match judge(&attempt.outcome, &self.identity.dashboard_public_keys, expected) {
+            Verdict::Serve(terms) => {
+                self.remember(&attempt);
+                let pause = self.schedule.after_answer(terms.next_heartbeat_seconds, &mut self.rng);
+                self.serve(attempt.nonce, terms).await;
+                Ok(pause)
+            }
+            Verdict::Stop(reason) => {
+                self.remember(&attempt);
+                self.metrics.heartbeats_answered.increment();
+                Err(reason)
+            }
+            Verdict::Silence(why) => {
+                let pause = self.schedule.after_silence(attempt.retry_after, &mut self.rng);
+                self.heard_nothing(&why);
+                Ok(pause)
+            }
+        }
+    }
+
+    /// A signed verdict replaces the stored one, whatever it says.
+    fn remember(&self, attempt: &Attempt) {
+        if let HttpOutcome::Answer(answer) = &attempt.outcome {
+            StoredVerdict::new(&attempt.nonce, answer, self.identity.install_id, self.clock.read()).save(&self.state);
+        }
+    }
+
+    async fn serve(&mut self, nonce: String, mut terms: Terms) {
+        self.metrics.heartbeats_answered.increment();
+        let offered = terms.config.take();
+        let clock = SilenceClock::new(&terms, Mark::fresh(self.clock.read()));
+        self.reporter.answered(Heard::of(&terms), clock.mark.at.wall);
+        self.silence = Some((nonce, clock));
+        self.stored_tried = true;
+        let opening = !self.gate_open;
+        self.gate_open = true;
+        let mut news = opening;
+        if let Some(offered) = offered {
+            news |= self.configs.offer(offered, self.identity.server_id, &mut self.listeners, &self.state).await;
+        }
+        if opening {
+            self.open_ports("a signed answer").await;
+        }
+        self.beat_now |= news;
+    }
+
+    async fn open_ports(&mut self, because: &str) {
+        self.configs.open(&mut self.listeners).await;
+        self.metrics.serving.set(1);
+        self.beat_now = true;
+        tracing::info!(because, ports = ?self.listeners.ports(), "serving");
+    }
+
+    fn heard_nothing(&mut self, why: &Silence) {
+        self.metrics.heartbeats_silent.increment();
+        self.reporter.silent(why, self.gate_open, self.schedule.failures());
+    }
+
+    /// What must not wait for the dashboard.
+    async fn look_after(&mut self) -> Result<(), StopReason> {
+        let now = self.clock.read();
+        if let Some((_, clock)) = &self.silence {
+            self.metrics.silence_seconds.set(clock.mark.elapsed(&now).as_secs());
+            if self.gate_open && clock.is_over(&now) {
+                return Err(StopReason::SilenceLimit);
+            }
+        }
+        if !self.stored_tried && self.started.elapsed() >= self.start_timeout {
+            self.stored_tried = true;
+            self.start_from_stored().await;
+        }
+        if self.mark_saved.elapsed() >= SAVE_MARK {
+            self.save_mark();
+        }
+        if self.gate_open && self.ports_tried.elapsed() >= RETRY_PORTS {
+            self.ports_tried = Instant::now();
+            self.beat_now |= self.configs.retry(&mut self.listeners, &self.state).await;
+        }
+        if self.reporter.is_due() || self.beat_now {
+            self.write_status();
+        }
+        Ok(())
+    }
+
+    /// The window of a start has passed without a signed answer: a stored one may do.
+    async fn start_from_stored(&mut self) {
+        let now = self.clock.read();
+        match self.stored_terms(&now) {
+            Ok((nonce, terms, clock)) => {
+                self.reporter.stored(Heard::of(&terms), now.wall);
+                self.silence = Some((nonce, clock));
+                self.gate_open = true;
+                self.open_ports("the stored answer: the dashboard is silent").await;
+            }
+            Err(why) => tracing::warn!(why, "ports stay closed until the dashboard answers"),
+        }
+    }
+
+    fn stored_terms(&self, now: &crate::clock::Reading) -> Result<(String, Terms, SilenceClock), String> {
+        let stored = StoredVerdict::load(&self.state).ok_or("there is no stored answer")?;
+        let terms = match stored.judge_again(&self.identity)? {
+            Verdict::Serve(terms) => terms,
+            Verdict::Stop(reason) => return Err(format!("the stored answer ended service: {reason}")),
+            Verdict::Silence(why) => return Err(format!("the stored answer does not verify: {why}")),
+        };
+        let clock = SilenceClock::new(&terms, StoredMark::load(&self.state, &stored, now));
+        if clock.is_over(now) {
+            return Err(StopReason::SilenceLimit.to_string());
+        }
+        Ok((stored.nonce, terms, clock))
+    }
+
+    fn save_mark(&mut self) {
+        self.mark_saved = Instant::now();
+        if let Some((nonce, clock)) = &mut self.silence {
+            clock.mark = clock.mark.advanced(self.clock.read());
+            StoredMark { nonce: nonce.clone(), mark: clock.mark.clone() }.save(&self.state);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The state directory: files that survive a restart. Written to a temporary file, synced,
+//! renamed; read with patience: a file that cannot be read is a warning and nothing more, because
+//! a damaged disk must not stop a gateway (invariant 2).
+
+use anyhow::Context as _;
+use rustix::fs::{FlockOperation, flock};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The last verdict, re-verifiable.
+pub const VERDICT_FILE: &str = "verdict.json";
+/// The applied configuration.
+pub const CONFIG_FILE: &str = "config.json";
+/// The high-water mark of the silence clock.
+pub const CLOCK_FILE: &str = "clock.json";
+/// How the gateway is, for `proxima-gateway status`.
+pub const STATUS_FILE: &str = "status.json";
+const LOCK_FILE: &str = "lock";
+/// No state file is larger, in bytes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// An open state directory. One gateway at a time holds it.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    /// Unlocked when closed, however the process ends.
+    _lock: File,
+}
+
+impl StateDir {
+    /// Creates the directory with mode 0700 where it is missing, and locks it.
+    ///
+    /// # Errors
+    /// When it cannot be created or written, or another gateway holds it.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("cannot create the state directory {shown}"))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join(LOCK_FILE))
+            .with_context(|| format!("cannot write to the state directory {shown}"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            rustix::io::Errno::WOULDBLOCK => anyhow::anyhow!(
+                "another proxima-gateway is already running with the state directory {shown}. Stop it first, or give this one its own --state-dir."
+            ),
+            error => anyhow::anyhow!("cannot lock the state directory {shown}: {error}"),
+        })?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Replaces one file by `value`. A full disk is logged; the old file stays.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) {
+        if let Err(error) = write_atomically(&self.path, name, value) {
+            tracing::warn!(file = name, error = format!("{error:#}"), "state not saved; going on without");
+        }
+    }
+
+    /// One file's value, or `None` when it is missing or damaged (which is logged).
+    #[must_use]
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        match read(&self.path.join(name)) {
+            Ok(value) => value,
+            Err(error) => {
+                tracing::warn!(file = name, error = format!("{error:#}"), "damaged state file ignored");
+                None
+            }
+        }
+    }
+}
+
+/// Reads a state file without holding the directory; `None` when it is missing.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    use std::io::Read as _;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes)?))
+}
+
+fn write_atomically<T: Serialize>(directory: &Path, name: &str, value: &T) -> anyhow::Result<()> {
+    let temporary = directory.join(format!(".{name}.tmp"));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    let mut json = serde_json::to_vec_pretty(value)?;
+    json.push(b'\n');
+    file.write_all(&json)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, directory.join(name))?;
+    File::open(directory)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// A directory that goes with the test.
+    pub(crate) struct TempDir(pub PathBuf);
+
+    impl TempDir {
+        pub(crate) fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("proxima-gateway-unit-{}", uuid::Uuid::new_v4()));
+            std::fs::create_dir(&path).expect("a temporary directory");
+            Self(path)
+        }
+    }
+
+    impl Drop for TempDir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn files_are_private_replaced_whole_and_read_back() {
+        let temp = TempDir::new();
+        let path = temp.0.join("a/b");
+        let state = StateDir::open(&path).expect("opens");
+        let mode = |path: &Path| std::fs::metadata(path).expect("exists").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(state.load::<Vec<u8>>("x.json"), None);
+        state.save("x.json", &vec![1_u8, 2]);
+        state.save("x.json", &vec![3_u8]);
+        assert_eq!(state.load::<Vec<u8>>("x.json"), Some(vec![3]));
+        assert_eq!(mode(&path.join("x.json")), 0o600);
+    }
+
+    #[test]
+    fn a_damaged_file_is_ignored() {
+        let temp = TempDir::new();
+        let state = StateDir::open(&temp.0).expect("opens");
+        for damage in ["", "{", "null", "\u{0}\u{0}"] {
+            std::fs::write(temp.0.join("x.json"), damage).expect("written");
+            assert_eq!(state.load::<Vec<u8>>("x.json"), None, "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn one_gateway_per_directory() {
+        let temp = TempDir::new();
+        let first = StateDir::open(&temp.0).expect("opens");
+        let error = StateDir::open(&temp.0).expect_err("held").to_string();
+        assert!(error.contains("already running"), "{error}");
+        drop(first);
+        assert!(StateDir::open(&temp.0).is_ok());
+    }
+}

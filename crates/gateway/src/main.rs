@@ -1,0 +1,32 @@
+//! Parses the command line, runs the command, says how it ended.
+
+use clap::Parser as _;
+use proxima_gateway::cli::{Cli, Command};
+use proxima_gateway::clock::{Clock as _, SystemClock};
+use proxima_gateway::{check, run, status};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (mut out, mut problems) = (std::io::stdout(), std::io::stderr());
+    let ended = match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(&cli.options).map(|()| 0),
+        Command::Check => check::run(&cli.options.config, &mut out, &mut problems)
+            .map(|good| u8::from(!good))
+            .map_err(anyhow::Error::from),
+        Command::Status { json } => {
+            status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out)
+        }
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(problems, "proxima-gateway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `proxima-gateway run`: puts the rooms together, waits for a signal, drains.
+
+use crate::agent::judge::StopReason;
+use crate::agent::store::StateDir;
+use crate::agent::{Agent, Equipment};
+use crate::cli::{Options, Switch};
+use crate::clock::SystemClock;
+use crate::listen::{ListenSettings, Listeners, VisitorTimings};
+use crate::metrics::Metrics;
+use crate::proxy::{ProxyContext, RequestIds};
+use crate::upstream::BackendTimings;
+use crate::{identity, log, metrics};
+use anyhow::Context as _;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the agent may take to leave its last status.
+const AGENT_END: Duration = Duration::from_secs(5);
+
+/// What ends the process, from outside in.
+#[derive(Clone, Default)]
+struct Lifecycle {
+    /// Stop accepting, let requests in flight end.
+    stop: CancellationToken,
+    /// The drain is over.
+    kill: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Serves until a signal or a verdict. `Ok` is an orderly end.
+///
+/// # Errors
+/// What keeps the gateway from starting: all of it local, none of it the dashboard's.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::default());
+    let identity = identity::load(&options.config).map_err(|found| anyhow::anyhow!(identity::describe(&found)))?;
+    let _log = log::start(options.log_format, &options.log, Arc::clone(&metrics))?;
+    let state = StateDir::open(&options.state_dir)?;
+    raise_file_limit(options.max_connections);
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let mut rng = StdRng::from_os_rng();
+    let lifecycle = Lifecycle::default();
+    let context = Arc::new(ProxyContext {
+        metrics: Arc::clone(&metrics),
+        access_log: options.access_log == Switch::On,
+        request_ids: RequestIds::new(rng.random()),
+        tunnel_idle: options.timings.tunnel_idle_seconds,
+        tasks: lifecycle.tasks.clone(),
+    });
+    let (stop, kill) = (lifecycle.stop.clone(), lifecycle.kill.clone());
+    let listeners = Listeners::new(listen_settings(options), context, runtime.handle().clone(), stop, kill);
+    let agent = Agent::new(Equipment {
+        identity,
+        clock: Arc::new(SystemClock::new()),
+        rng,
+        state,
+        listeners,
+        metrics: Arc::clone(&metrics),
+        start_timeout: options.timings.start_timeout_seconds,
+    });
+    runtime.block_on(live(options, agent, metrics, &lifecycle))?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+async fn live(options: &Options, agent: Agent, metrics: Arc<Metrics>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let mut signals = Endings::new()?;
+    if let Some(address) = options.metrics_listen {
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot serve metrics at {address}"))?;
+        tokio::spawn(metrics::server::serve(listener, metrics));
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), "starting");
+    let agent = start_agent(agent, lifecycle.clone())?;
+    let signal = signals.next().await;
+    tracing::info!(signal, drain_seconds = options.drain_seconds.as_secs_f64(), "stopping: ports closed, draining");
+    lifecycle.stop.cancel();
+    lifecycle.tasks.close();
+    tokio::select! {
+        () = lifecycle.tasks.wait() => tracing::info!("drained"),
+        () = tokio::time::sleep(options.drain_seconds) => {
+            tracing::warn!(left = lifecycle.tasks.len(), "the drain's time is over; closing what is left");
+        }
+        signal = signals.next() => tracing::warn!(signal, "a second signal: closing at once"),
+    }
+    lifecycle.kill.cancel();
+    let ended = tokio::time::timeout(AGENT_END, tokio::task::spawn_blocking(move || agent.join())).await;
+    tracing::info!("stopped");
+    match ended {
+        Ok(Ok(Err(_))) => anyhow::bail!("the agent failed"),
+        _ => Ok(()),
+    }
+}
+
+/// The agent's thread. When a verdict ends service it sends this process SIGTERM, so that there
+/// is one way to stop.
+fn start_agent(mut agent: Agent, lifecycle: Lifecycle) -> anyhow::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the agent's runtime")?;
+    let start = move || {
+        let terminate = TerminateOnDrop;
+        let ended = runtime.block_on(agent.run(&lifecycle.stop));
+        match &ended {
+            Some(reason) => log_end(reason),
+            None => std::mem::forget(terminate),
+        }
+        let why = ended.map_or_else(|| "stopped by a signal".to_owned(), |reason| reason.to_string());
+        agent.leave_status(&why);
+    };
+    std::thread::Builder::new().name("agent".to_owned()).spawn(start).context("cannot start the agent's thread")
+}
+
+fn log_end(reason: &StopReason) {
+    tracing::error!(reason = reason.to_string(), "service ends: sending this process SIGTERM");
+}
+
+/// Also when the agent panics: a gateway that nobody governs must restart.
+struct TerminateOnDrop;
+
+impl Drop for TerminateOnDrop {
+    fn drop(&mut self) {
+        let _ = kill_process(getpid(), Signal::TERM);
+    }
+}
+
+struct Endings {
+    terminate: Signals,
+    interrupt: Signals,
+}
+
+impl Endings {
+    fn new() -> anyhow::Result<Self> {
+        let open = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: open(SignalKind::terminate())?, interrupt: open(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn listen_settings(options: &Options) -> ListenSettings {
+    let timings = &options.timings;
+    ListenSettings {
+        address: options.listen_address,
+        max_connections: options.max_connections as usize,
+        drain: options.drain_seconds,
+        visitor: VisitorTimings {
+            header: timings.header_read_seconds,
+            keep_alive: timings.keep_alive_seconds,
+            stall: timings.visitor_stall_seconds,
+        },
+        backend: BackendTimings { connect: timings.backend_connect_seconds, header: timings.backend_header_seconds },
+    }
+}
+
+/// Two descriptors per visitor: his and the backend's.
+fn raise_file_limit(max_connections: u32) {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(error = error.to_string(), "the limit of open files cannot be raised");
+    }
+    let needed = u64::from(max_connections) * 2 + 256;
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        tracing::warn!(limit = limit.maximum, needed, "the limit of open files is too low for --max-connections");
+    }
+}
