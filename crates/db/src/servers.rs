@@ -279,3 +279,11 @@ pub async fn save_config(
 pub fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: duration.num_microseconds().unwrap_or(i64::MAX) }
 }
+
+/// Whether there is any server at all.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn any(pool: &PgPool) -> DbResult<bool> {
+    Ok(sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM servers) AS "any!""#).fetch_one(pool).await?)
+}

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod audit;
 pub mod error;
+pub mod gateway_config;
 pub mod heartbeats;
 pub mod licenses;
 pub mod passwords;

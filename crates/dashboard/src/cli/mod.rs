@@ -1,1 +1,105 @@
+//! The command line.
 
+mod create_admin;
+mod database;
+mod doctor;
+mod export_gateway_config;
+mod migrate;
+mod reset_password;
+mod serve;
+mod words;
+
+use crate::config::{DataArgs, LogFormat, ServeArgs};
+use clap::{Parser, Subcommand};
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::process::ExitCode;
+use zeroize::Zeroizing;
+
+/// Control plane of Proxima Gateway: web UI, API and heartbeats.
+#[derive(Debug, Parser)]
+#[command(name = "proxima-dashboard", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the dashboard
+    Serve(ServeArgs),
+    /// Bring the database's schema up to date and exit
+    Migrate(DataArgs),
+    /// Make an admin; without --password-stdin a random password is made and printed once
+    CreateAdmin(create_admin::Args),
+    /// Set a user's password and end their sessions
+    ResetPassword(reset_password::Args),
+    /// Write the config.json that a customer's gateway starts with (holds their license key; audited)
+    ExportGatewayConfig(export_gateway_config::Args),
+    /// Check an installation and say what to mend
+    Doctor(doctor::Args),
+    /// Print the API's OpenAPI document
+    Openapi,
+}
+
+/// A failure with an exit code of its own, for scripts.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refusal {
+    pub message: String,
+    pub code: u8,
+}
+
+/// Runs a command. Problems go to standard error as one sentence.
+pub async fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::CreateAdmin(args) => create_admin::run(args).await,
+        Command::ResetPassword(args) => reset_password::run(args).await,
+        Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = error.downcast_ref::<Refusal>().map_or(1, |refusal| refusal.code);
+            let _ = writeln!(std::io::stderr(), "proxima-dashboard: {error:#}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Prints a line for the person or script that ran the command.
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}")?;
+    Ok(())
+}
+
+/// Reads a password from standard input: its first line, or all of it when that has no line end.
+pub(crate) fn password_from_stdin() -> anyhow::Result<Zeroizing<String>> {
+    if std::io::stdin().is_terminal() {
+        let _ = write!(std::io::stderr(), "Password (shown as you type): ");
+    }
+    let mut text = Zeroizing::new(String::new());
+    if std::io::stdin().is_terminal() {
+        std::io::stdin().read_line(&mut text)?;
+    } else {
+        std::io::stdin().take(1024).read_to_string(&mut text)?;
+    }
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    Ok(Zeroizing::new(line))
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses how many.
+pub(crate) fn start_logging(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let result = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    // A second start in one process keeps the first.
+    drop(result);
+}

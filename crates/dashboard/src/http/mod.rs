@@ -1,1 +1,70 @@
+//! HTTP: one file for each resource and verb. A handler reads its input, calls one use case, and
+//! shapes the answer; errors become problem documents at one place (`problem`).
 
+mod audit;
+mod auth;
+mod extract;
+mod fleet;
+mod health;
+mod heartbeat;
+mod layers;
+mod license;
+mod login_pages;
+mod me;
+mod openapi;
+mod problem;
+mod servers;
+mod settings;
+mod ui;
+mod users;
+
+use crate::app::App;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use layers::count_requests;
+
+pub(crate) type AppState = Arc<App>;
+
+/// The longest request body of the API, in bytes.
+const BODY_MAX: usize = 256 * 1024;
+
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(auth::routes())
+        .merge(login_pages::routes())
+        .merge(me::routes())
+        .merge(users::routes())
+        .merge(servers::routes())
+        .merge(license::routes())
+        .merge(audit::routes())
+        .merge(settings::routes())
+        .merge(fleet::routes())
+        .merge(heartbeat::routes())
+}
+
+/// The generated OpenAPI 3.1 document, as checked in under `openapi/`.
+///
+/// # Errors
+/// Never in practice: the document is made of strings.
+pub fn openapi_json() -> anyhow::Result<String> {
+    let mut json = api().into_openapi().to_pretty_json()?;
+    json.push('\n');
+    Ok(json)
+}
+
+/// Everything the dashboard serves on its public address.
+///
+/// # Errors
+/// When the public URL is not an origin.
+pub fn router(app: AppState) -> anyhow::Result<Router> {
+    let (api, _) = api().split_for_parts();
+    let router = api
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .merge(health::routes())
+        .fallback(ui::serve)
+        .with_state(Arc::clone(&app));
+    layers::wrap(router, &app)
+}

@@ -197,7 +197,7 @@ impl Guard {
     fn request_line(&mut self, line: &[u8]) -> Result<(), Violation> {
         let mut words = line.split(|&byte| byte == b' ');
         let (method, target, version) = (words.next(), words.next(), words.next());
-        let plain = line.iter().all(|&byte| byte > b' ' || byte == b' ') && !line.contains(&0x7f);
+        let plain = line.iter().all(|&byte| byte >= b' ') && !line.contains(&0x7f);
         if words.next().is_some() || !plain || target.is_none_or(<[u8]>::is_empty) {
             return Err(Violation::RequestLine);
         }

@@ -49,7 +49,8 @@ fn describe(status: Option<&Status>, running: bool, now: DateTime<Utc>) -> Strin
     };
     let _ = writeln!(text, "{phase} (pid {}, version {})", status.process.pid, status.version);
     let ports: Vec<String> = status.open_ports.iter().map(ToString::to_string).collect();
-    row(&mut text, "open ports", if ports.is_empty() { "none" } else { &ports.join(", ") });
+    let ports = if ports.is_empty() { "none".to_owned() } else { ports.join(", ") };
+    row(&mut text, "open ports", &ports);
     for problem in &status.closed_ports {
         row(&mut text, "closed", problem);
     }

@@ -1,0 +1,95 @@
+//! The database of a command: the one of `DATABASE_URL`, or the embedded one.
+
+use crate::app::App;
+use crate::config::{AppConfig, DataArgs};
+use crate::entropy::OsEntropy;
+use crate::keyring::Keyring;
+use anyhow::{Context as _, bail};
+use proxima_db::PgPool;
+use proxima_embedded_postgres::{EmbeddedPostgres, Options};
+use std::sync::Arc;
+
+/// A pool, and the PostgreSQL that this process supervises for it, if any.
+pub(crate) struct Database {
+    pub pool: PgPool,
+    embedded: Option<EmbeddedPostgres>,
+}
+
+/// Whether this process is the dashboard itself, or a command beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Serve,
+    Command,
+}
+
+impl Database {
+    /// Connects, and brings the schema up to date.
+    pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
+        let (url, embedded) = match &args.database_url {
+            Some(url) => (url.clone(), None),
+            None => {
+                let embedded = start_embedded(args, purpose).await?;
+                (embedded.url(), Some(embedded))
+            }
+        };
+        let pool = proxima_db::connect(&url, connections).await.context(if embedded.is_some() {
+            "cannot connect to the embedded PostgreSQL"
+        } else {
+            "cannot connect to the PostgreSQL of DATABASE_URL: check the address, the user and the password"
+        })?;
+        proxima_db::migrate(&pool).await.context("the database's schema could not be brought up to date")?;
+        Ok(Self { pool, embedded })
+    }
+
+    /// Closes the connections, and stops PostgreSQL if this process runs it.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.pool.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn start_embedded(args: &DataArgs, purpose: Use) -> anyhow::Result<EmbeddedPostgres> {
+    let shown = args.data_dir.display();
+    std::fs::create_dir_all(&args.data_dir)
+        .with_context(|| format!("cannot make the data folder {shown}: choose another one with --data-dir"))?;
+    let folder = args.data_dir.join("postgres");
+    Ok(match purpose {
+        Use::Serve => EmbeddedPostgres::start(&folder, Options::default()).await?,
+        Use::Command => EmbeddedPostgres::attach_or_start(&folder, Options::default()).await?,
+    })
+}
+
+/// Reads the key file, or makes it at the very first start. A database that has servers needs the
+/// key file that it was filled with.
+pub(crate) async fn open_keyring(args: &DataArgs, pool: &PgPool) -> anyhow::Result<Keyring> {
+    let path = args.key_file();
+    if path.exists() {
+        return Keyring::load(&path);
+    }
+    if proxima_db::servers::any(pool).await? {
+        bail!(
+            "the key file {} is missing, but the database holds servers whose secrets were sealed with it: put the \
+             key file back from your backup",
+            path.display()
+        );
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    match Keyring::create(&path, &OsEntropy) {
+        // Another dashboard that starts at the same time made it first.
+        Err(_) if path.exists() => Keyring::load(&path),
+        created => created,
+    }
+}
+
+/// A command's use cases: no heartbeats, no web, no jobs of its own.
+pub(crate) async fn open_app(args: &DataArgs) -> anyhow::Result<(Arc<App>, Database)> {
+    let database = Database::open(args, 4, Use::Command).await?;
+    let keyring = open_keyring(args, &database.pool).await?;
+    let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), AppConfig::default())?;
+    Ok((app, database))
+}

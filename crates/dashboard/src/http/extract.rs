@@ -1,0 +1,159 @@
+//! What handlers take from a request: who asks, and checked input.
+
+use super::AppState;
+use crate::app::sessions::{self, Origin};
+use crate::app::{Actor, AdminActor, AppError};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use proxima_types::FieldError;
+use serde::de::DeserializeOwned;
+use std::net::{IpAddr, SocketAddr};
+
+/// A signed-in person.
+pub struct SignedIn(pub Actor);
+
+/// A signed-in admin.
+pub struct Admin(pub AdminActor);
+
+/// The name of the session cookie. `__Host-` binds it to this host and to HTTPS (RFC 6265bis).
+pub fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-proxima_session" } else { "proxima_session" }
+}
+
+/// The session cookie: out of scripts' reach, and sent by our own pages only.
+pub fn session_cookie(app: &AppState, token: String) -> Cookie<'static> {
+    let secure = app.config.secure_cookies;
+    Cookie::build((cookie_name(secure), token))
+        .path("/")
+        .http_only(true)
+        .secure(secure)
+        .same_site(SameSite::Strict)
+        .build()
+}
+
+pub fn client_ip(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}
+
+pub fn origin(parts: &Parts) -> Origin {
+    let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin { ip: client_ip(parts), user_agent: user_agent.map(str::to_owned) }
+}
+
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let jar = CookieJar::from_headers(&parts.headers);
+        let cookie = jar.get(cookie_name(app.config.secure_cookies)).ok_or(AppError::Unauthenticated)?;
+        sessions::authenticate(app, cookie.value(), client_ip(parts)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let SignedIn(actor) = SignedIn::from_request_parts(parts, app).await?;
+        actor.admin().map(Self)
+    }
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
+    type Rejection = AppError;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, AppError> {
+        match Json::<T>::from_request(request, app).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refused_body(&rejection).into()),
+        }
+    }
+}
+
+fn refused_body(rejection: &JsonRejection) -> FieldError {
+    let message = match rejection {
+        JsonRejection::MissingJsonContentType(_) => "Send JSON with Content-Type: application/json.".to_owned(),
+        JsonRejection::JsonSyntaxError(_) => "The body is not valid JSON.".to_owned(),
+        other => other.body_text(),
+    };
+    FieldError::new("body", "invalid", message)
+}
+
+/// The query's parameters.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<AppState> for Params<T> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        match Query::<T>::from_request_parts(parts, app).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(FieldError::new("query", "invalid", rejection.body_text()).into()),
+        }
+    }
+}
+
+/// An id in the path. One that is not an id is one that does not exist.
+pub struct Id<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Id<T> {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        match Path::<T>::from_request_parts(parts, app).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(AppError::NotFound),
+        }
+    }
+}
+
+/// An optional cursor and page length, as every list takes them.
+pub mod paging {
+    use crate::app::AppError;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proxima_types::FieldError;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    const LIMIT_DEFAULT: u32 = 50;
+    const LIMIT_MAX: u32 = 200;
+
+    pub fn limit(asked: Option<u32>) -> Result<u32, AppError> {
+        match asked.unwrap_or(LIMIT_DEFAULT) {
+            limit @ 1..=LIMIT_MAX => Ok(limit),
+            _ => Err(FieldError::new("limit", "out_of_range", format!("Ask for 1 to {LIMIT_MAX} items.")).into()),
+        }
+    }
+
+    pub fn encode<K: Serialize>(key: &K) -> Option<String> {
+        serde_json::to_vec(key).ok().map(|json| URL_SAFE_NO_PAD.encode(json))
+    }
+
+    pub fn decode<K: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<K>, AppError> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        URL_SAFE_NO_PAD
+            .decode(cursor)
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .map(Some)
+            .ok_or_else(|| FieldError::new("cursor", "invalid", "Use the nextCursor of the page before.").into())
+    }
+}
+
+/// `null` clears a field, its absence leaves it: `Some(None)` against `None`.
+pub fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: serde::Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,101 @@
+//! Admin → Fleet.
+
+use super::AppState;
+use super::extract::Admin;
+use super::problem::Problem;
+use crate::app::{AppError, servers};
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use proxima_db::fleet::AttentionRow;
+use proxima_types::{ServerId, UserId};
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(fleet_get))
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Fleet {
+    pub counts: FleetCounts,
+    /// Most urgent first, at most 100.
+    pub attention: Vec<AttentionItem>,
+}
+
+/// How many servers are in which state. `grace` and `expired` count licenses, the others servers.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetCounts {
+    pub total: i64,
+    pub online: i64,
+    pub offline: i64,
+    pub grace: i64,
+    pub expired: i64,
+    pub stopped: i64,
+    pub not_installed: i64,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttentionItem {
+    pub server_id: ServerId,
+    pub server_name: String,
+    pub user_id: UserId,
+    pub username: String,
+    pub kind: AttentionKind,
+    pub since: Option<DateTime<Utc>>,
+    /// More about it, such as a gateway's reason for rejecting its configuration; may be empty.
+    pub detail: String,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AttentionKind {
+    Offline,
+    GraceEnding,
+    StoppedByLicense,
+    KeyInUseOnSeveralHosts,
+    ConfigRejected,
+}
+
+impl From<AttentionRow> for AttentionItem {
+    fn from(row: AttentionRow) -> Self {
+        let kind = match row.kind.as_str() {
+            "OFFLINE" => AttentionKind::Offline,
+            "GRACE_ENDING" => AttentionKind::GraceEnding,
+            "STOPPED_BY_LICENSE" => AttentionKind::StoppedByLicense,
+            "KEY_IN_USE_ON_SEVERAL_HOSTS" => AttentionKind::KeyInUseOnSeveralHosts,
+            _ => AttentionKind::ConfigRejected,
+        };
+        Self {
+            server_id: ServerId(row.server_id),
+            server_name: row.server_name,
+            user_id: UserId(row.user_id),
+            username: row.username,
+            kind,
+            since: row.since,
+            detail: row.detail,
+        }
+    }
+}
+
+/// The fleet at a glance
+#[utoipa::path(get, path = "/api/v1/fleet", tag = "fleet", security(("session" = [])),
+    responses((status = 200, body = Fleet), (status = 401, body = Problem), (status = 403, body = Problem)))]
+async fn fleet_get(State(app): State<AppState>, Admin(admin): Admin) -> Result<Json<Fleet>, AppError> {
+    let (counts, attention) = servers::fleet(&app, &admin).await?;
+    Ok(Json(Fleet {
+        counts: FleetCounts {
+            total: counts.total,
+            online: counts.online,
+            offline: counts.offline,
+            grace: counts.grace,
+            expired: counts.expired,
+            stopped: counts.stopped,
+            not_installed: counts.not_installed,
+        },
+        attention: attention.into_iter().map(AttentionItem::from).collect(),
+    }))
+}

@@ -1,0 +1,33 @@
+use crate::app::{AppError, sessions};
+use crate::http::AppState;
+use crate::http::extract::{Body, SignedIn};
+use crate::http::problem::Problem;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    #[schema(value_type = String)]
+    pub current_password: Zeroizing<String>,
+    /// 8 characters to 72 bytes.
+    #[schema(value_type = String)]
+    pub new_password: Zeroizing<String>,
+}
+
+/// Change one's own password
+///
+/// Ends one's other sessions.
+#[utoipa::path(post, path = "/api/v1/me/password", tag = "me", security(("session" = [])),
+    request_body = ChangePasswordRequest,
+    responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn me_change_password(
+    State(app): State<AppState>,
+    SignedIn(actor): SignedIn,
+    Body(input): Body<ChangePasswordRequest>,
+) -> Result<StatusCode, AppError> {
+    sessions::change_password(&app, &actor, input.current_password, &input.new_password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

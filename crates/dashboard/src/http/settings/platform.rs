@@ -1,0 +1,28 @@
+use crate::app::{AppError, settings};
+use crate::http::AppState;
+use crate::http::extract::SignedIn;
+use crate::http::problem::Problem;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+/// What every signed-in person may know of the platform.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Platform {
+    pub dashboard_ip_allowlist: Vec<String>,
+    /// Of the dashboard.
+    pub version: &'static str,
+}
+
+/// About this platform
+#[utoipa::path(get, path = "/api/v1/platform", tag = "settings", security(("session" = [])),
+    responses((status = 200, body = Platform), (status = 401, body = Problem)))]
+pub(super) async fn platform_get(
+    State(app): State<AppState>,
+    SignedIn(actor): SignedIn,
+) -> Result<Json<Platform>, AppError> {
+    let settings = settings::get(&app, &actor).await?;
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(Json(Platform { dashboard_ip_allowlist: settings.dashboard_ip_allowlist, version }))
+}

@@ -1,0 +1,43 @@
+//! The web UI, embedded in the binary.
+
+use crate::app::AppError;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "../../web/dist"]
+#[allow_missing = true]
+struct Files;
+
+/// A file of the UI, or its page: the router in the browser knows the addresses.
+pub(super) async fn serve(request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/api/") {
+        return AppError::NotFound.into_response();
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let name = path.trim_start_matches('/');
+    match (Files::get(name), Files::get("index.html")) {
+        (Some(file), _) if !name.is_empty() => {
+            // Vite puts a hash of the content into the names below assets/.
+            let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+            let kind = mime_guess::from_path(name).first_or_octet_stream();
+            respond(kind.as_ref(), cache, file.data.into_owned())
+        }
+        _ if name.starts_with("assets/") => StatusCode::NOT_FOUND.into_response(),
+        (_, Some(page)) => respond("text/html; charset=utf-8", "no-cache", page.data.into_owned()),
+        (_, None) => {
+            let hint = "The web UI is not built into this program. Build it with: cd web && npm ci && npm run build\n";
+            (StatusCode::NOT_FOUND, hint).into_response()
+        }
+    }
+}
+
+fn respond(kind: &str, cache: &'static str, body: Vec<u8>) -> Response {
+    let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, HeaderValue::from_static(cache))];
+    (headers, body).into_response()
+}

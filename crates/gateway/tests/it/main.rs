@@ -1,0 +1,12 @@
+//! The real binary, over real sockets: a fake dashboard that signs, backends, visitors.
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod configs;
+mod lifecycle;
+mod proxying;
+mod silence;
+mod strictness;
+mod support;
+mod timeouts;
+mod upgrades;
