@@ -33,3 +33,24 @@ fn superseded(folder: &Path) -> Vec<PathBuf> {
     logs.truncate(logs.len().saturating_sub(KEPT));
     logs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_logs_are_kept_and_nothing_else_is_touched() {
+        let folder = std::env::temp_dir().join(format!("proxima-logs-{}", std::process::id()));
+        fs::create_dir(&folder).expect("made");
+        for day in 10..18 {
+            fs::write(folder.join(format!("postgresql-202601{day}-000000.log")), "").expect("written");
+        }
+        fs::write(folder.join("notes.txt"), "").expect("written");
+        let mut old: Vec<_> = superseded(&folder);
+        old.sort();
+        fs::remove_dir_all(&folder).expect("deleted");
+        let expected: Vec<_> = (10..13).map(|day| folder.join(format!("postgresql-202601{day}-000000.log"))).collect();
+        assert_eq!(old, expected);
+        assert!(superseded(&folder).is_empty(), "no folder, no logs");
+    }
+}

@@ -18,9 +18,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(&cli.options.config, &mut out, &mut problems)
             .map(|good| u8::from(!good))
             .map_err(anyhow::Error::from),
-        Command::Status { json } => {
-            status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out)
-        }
+        Command::Status { json } => status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

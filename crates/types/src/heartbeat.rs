@@ -36,8 +36,10 @@ pub struct HeartbeatRequest {
     /// Since this boot, in seconds.
     pub uptime_seconds: u64,
     /// The configuration in force, if any.
+    #[schema(required)]
     pub applied_config: Option<ConfigGeneration>,
     /// The newest configuration that was refused, with the reason.
+    #[schema(required)]
     pub rejected_config: Option<RejectedConfig>,
     pub host: HostFacts,
     pub counters: Counters,
@@ -89,12 +91,14 @@ pub struct Counters {
 pub struct HeartbeatAnswer {
     pub status: LicenseStatus,
     /// Present while `status` is GRACE.
+    #[schema(required)]
     pub grace_expires_at: Option<DateTime<Utc>>,
     /// The database's clock when the verdict was read.
     pub server_time: DateTime<Utc>,
     /// When to come back, in seconds; the gateway adds its own jitter.
     pub next_heartbeat_seconds: u32,
     /// How long an ACTIVE gateway serves without a signed answer, in days; `null` is for ever.
+    #[schema(required)]
     pub offline_limit_days: Option<u32>,
     /// The desired configuration, when it is not the applied one.
     #[serde(skip_serializing_if = "Option::is_none")]

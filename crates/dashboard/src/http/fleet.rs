@@ -45,6 +45,7 @@ pub struct AttentionItem {
     pub user_id: UserId,
     pub username: String,
     pub kind: AttentionKind,
+    #[schema(required)]
     pub since: Option<DateTime<Utc>>,
     /// More about it, such as a gateway's reason for rejecting its configuration; may be empty.
     pub detail: String,

@@ -17,6 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(rename_all = "camelCase")]
 pub struct LoginPage {
     /// Whom to greet; `null` for a slug that nobody has, whose page looks exactly like `/login`.
+    #[schema(required)]
     pub display_name: Option<String>,
 }
 

@@ -107,11 +107,7 @@ mod tests {
     }
 
     fn reading(boot: u128, since_boot: u64, wall_seconds: i64) -> Reading {
-        Reading {
-            kernel_boot: Some(Uuid::from_u128(boot)),
-            since_boot_ms: since_boot * 1000,
-            wall: wall(wall_seconds),
-        }
+        Reading { kernel_boot: Some(Uuid::from_u128(boot)), since_boot_ms: since_boot * 1000, wall: wall(wall_seconds) }
     }
 
     fn terms(status: LicenseStatus, grace_seconds: i64, offline_limit_days: Option<u32>) -> Terms {

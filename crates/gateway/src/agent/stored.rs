@@ -69,11 +69,8 @@ impl StoredVerdict {
             let value = HeaderValue::try_from(value).map_err(|_| "the stored verdict is damaged".to_owned())?;
             headers.append(name, value);
         }
-        let expected = Expected {
-            nonce: &self.nonce,
-            key_digest: identity.api_key.digest(),
-            server_id: identity.server_id,
-        };
+        let expected =
+            Expected { nonce: &self.nonce, key_digest: identity.api_key.digest(), server_id: identity.server_id };
         let outcome = HttpOutcome::Answer(RawAnswer { status: self.status, headers, body });
         Ok(judge(&outcome, &identity.dashboard_public_keys, expected))
     }

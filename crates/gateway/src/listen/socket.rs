@@ -10,9 +10,7 @@ const BACKLOG: i32 = 4096;
 /// A port that could not be opened. Says to the customer what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BindError {
-    #[error(
-        "Port {0} is already in use by another program on this server. Stop that program or choose another port."
-    )]
+    #[error("Port {0} is already in use by another program on this server. Stop that program or choose another port.")]
     InUse(u16),
     #[error(
         "The gateway may not open port {0}: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE. Grant it or choose a port from 1024."

@@ -137,8 +137,8 @@ impl Drop for Record {
 
 impl Facts {
     fn log(&self) {
-        let has_no_body = self.method == Method::HEAD
-            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_no_body =
+            self.method == Method::HEAD || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let outcome = match self.outcome {
             Outcome::Aborted if has_no_body => "complete",
             Outcome::Aborted => "aborted",

@@ -60,9 +60,7 @@ fn grace_serves() {
     served.dashboard.answers(terms("GRACE", Some(3600), None));
     served.dashboard.wait_beats(2);
     assert_eq!(status(&get(served.port, "/")), 200);
-    wait_for("GRACE in the status", || {
-        (served.home.state_json("status.json")?["license"] == "GRACE").then_some(())
-    });
+    wait_for("GRACE in the status", || (served.home.state_json("status.json")?["license"] == "GRACE").then_some(()));
 }
 
 #[test]

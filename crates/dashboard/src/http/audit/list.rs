@@ -11,6 +11,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct AuditPage {
     pub items: Vec<AuditEntry>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -27,15 +27,20 @@ pub struct AuditEntry {
     pub time: DateTime<Utc>,
     pub action: String,
     /// The id of what was acted upon.
+    #[schema(required)]
     pub target: Option<Uuid>,
+    #[schema(required)]
     pub target_type: Option<String>,
+    #[schema(required)]
     pub target_name: Option<String>,
+    #[schema(required)]
     pub user_id: Option<Uuid>,
     /// `system` when the product itself acted, `console` for its command line.
     pub username: String,
     pub outcome: AuditOutcome,
     #[schema(value_type = Object)]
     pub metadata: serde_json::Value,
+    #[schema(required)]
     pub ip: Option<String>,
     /// Of the chain, in hex.
     pub hash: String,

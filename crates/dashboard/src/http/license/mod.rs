@@ -35,9 +35,12 @@ pub struct License {
     pub masked_key: String,
     pub status: LicenseStatus,
     /// Only while `status` is GRACE.
+    #[schema(required)]
     pub grace_expires_at: Option<DateTime<Utc>>,
     /// As the newest heartbeat reported it.
+    #[schema(required)]
     pub installed_version: Option<String>,
+    #[schema(required)]
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     /// What Revoke gives when nothing else is chosen.
     pub default_grace_days: i64,

@@ -26,8 +26,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 pub struct Me {
     pub id: UserId,
     pub username: String,
+    #[schema(required)]
     pub display_name: Option<String>,
     pub role: Role,
+    #[schema(required)]
     pub login_slug: Option<String>,
 }
 

@@ -17,6 +17,7 @@ pub struct ServerConfig {
     /// Grows with every save; 0 before the first.
     pub generation: i64,
     pub listeners: Vec<Listener>,
+    #[schema(required)]
     pub updated_at: Option<DateTime<Utc>>,
     pub delivery: ConfigDelivery,
 }
@@ -26,6 +27,7 @@ pub struct ServerConfig {
 pub struct ConfigDelivery {
     pub state: DeliveryState,
     /// Why the gateway refused it.
+    #[schema(required)]
     pub reason: Option<String>,
 }
 

@@ -27,6 +27,7 @@ pub struct ServersQuery {
 #[serde(rename_all = "camelCase")]
 pub struct ServerPage {
     pub items: Vec<Server>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -31,8 +31,11 @@ pub struct Server {
     pub owner_username: String,
     pub status: ServerStatus,
     pub license: LicenseBrief,
+    #[schema(required)]
     pub installed_version: Option<String>,
+    #[schema(required)]
     pub last_heartbeat_at: Option<DateTime<Utc>>,
+    #[schema(required)]
     pub host: Option<HostFacts>,
     /// More than one is an alert: somebody copied the key.
     pub key_in_use_on_hosts: i64,
@@ -44,6 +47,7 @@ pub struct Server {
 pub struct LicenseBrief {
     pub status: LicenseStatus,
     /// Only while `status` is GRACE.
+    #[schema(required)]
     pub grace_expires_at: Option<DateTime<Utc>>,
 }
 

@@ -23,7 +23,9 @@ pub struct Settings {
     /// IPs and CIDRs that customers are shown for their firewalls; the dashboard never enforces it.
     pub dashboard_ip_allowlist: Vec<String>,
     /// How long an ACTIVE gateway serves without a signed answer, in days; `null` is for ever.
+    #[schema(required)]
     pub offline_limit_days: Option<i32>,
+    #[schema(required)]
     pub updated_at: Option<DateTime<Utc>>,
 }
 

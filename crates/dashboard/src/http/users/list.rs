@@ -20,6 +20,7 @@ pub struct UsersQuery {
     pub role: Option<Role>,
     pub license_status: Option<LicenseStatus>,
     pub server_status: Option<ServerStatus>,
+    #[param(inline)]
     pub sort: Option<UserSort>,
     pub cursor: Option<String>,
     /// 1 to 200, by default 50.
@@ -42,6 +43,7 @@ pub enum UserSort {
 #[serde(rename_all = "camelCase")]
 pub struct UserPage {
     pub items: Vec<User>,
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

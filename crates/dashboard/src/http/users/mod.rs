@@ -29,10 +29,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 pub struct User {
     pub id: UserId,
     pub username: String,
+    #[schema(required)]
     pub display_name: Option<String>,
     pub role: Role,
+    #[schema(required)]
     pub login_slug: Option<String>,
     pub created_at: DateTime<Utc>,
+    #[schema(required)]
     pub server: Option<Server>,
 }
 

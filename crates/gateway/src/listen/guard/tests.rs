@@ -31,7 +31,8 @@ fn well_formed_requests_pass_and_are_told_apart() {
     check("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.0\r\n\r\n", Ok(2));
     check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /GET / HTTP/1.1\r\n\r\n", Ok(2));
     check("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n", Ok(2));
-    let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\nGET /\r\n0A\r\n0123456789\r\n0\r\nX: y\r\n\r\n";
+    let chunked =
+        "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\nGET /\r\n0A\r\n0123456789\r\n0\r\nX: y\r\n\r\n";
     check(&format!("{chunked}GET / HTTP/1.1\r\n\r\n"), Ok(2));
 }
 
@@ -71,7 +72,8 @@ fn ambiguous_framing_is_refused() {
 
 #[test]
 fn request_lines_are_three_words_and_a_known_version() {
-    for line in ["GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET / HTTP/2.0", "GET / http/1.1", "GET /\ta HTTP/1.1"] {
+    for line in ["GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET / HTTP/2.0", "GET / http/1.1", "GET /\ta HTTP/1.1"]
+    {
         check(&format!("{line}\r\n\r\n"), Err(Violation::RequestLine));
     }
     check("GET / HTTP/1.1\nHost: a\n\n", Err(Violation::LineEnd));
