@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# One long step with its progress: what runs now, for how long, and its output only when it fails. Source it after common.sh.
+# One long step with its progress: what runs now and for how long. Source it after common.sh.
 
 step_pid=''
 step_log="$(mktemp)"
 
 # step NAME COMMAND...: runs the command, returns its exit code. Ctrl-C ends it (end_step is for the caller's trap).
+# Its output is in $step_log until the next step.
 step() {
     local name="$1" log="$step_log" code=0 began=$SECONDS shown=0 line
     shift
@@ -28,14 +29,17 @@ step() {
         printf '  done  %s (%s)\n' "$name" "$(elapsed $((SECONDS - began)))"
     else
         printf '  FAILED %s (%s)\n' "$name" "$(elapsed $((SECONDS - began)))"
-        tail -n 40 "$log" | sed 's/^/    | /' >&2
     fi
     return "$code"
 }
 
-# step_failed_for_network: whether the last step's output says that something could not be fetched.
-step_failed_for_network() {
-    grep -qiE 'could not resolve|failed to download|failed to fetch|temporary failure|network|timed out|ENOTFOUND|EAI_AGAIN|ECONNREFUSED' "$step_log"
+# step_die OTHERWISE [WITHOUT-NETWORK]: ends with the sentence that fits the last step's output; the output is shown when it says more.
+step_die() {
+    if [[ -n "${2:-}" ]] && grep -qiE 'could not resolve|failed to download|failure resolving|network is unreachable|network failure|(connection|operation) timed out|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH' "$step_log"; then
+        die "$2"
+    fi
+    tail -n 40 "$step_log" | sed 's/^/    | /' >&2
+    die "$1"
 }
 
 end_step() {

@@ -16,7 +16,7 @@ missing_packages=()
 want() {
     local package="$1"
     shift
-    if ! "$@" >/dev/null 2>&1; then missing_packages+=("$package"); fi
+    if [[ " ${missing_packages[*]} " != *" $package "* ]] && ! "$@" >/dev/null 2>&1; then missing_packages+=("$package"); fi
 }
 
 in_foreground() {
@@ -35,10 +35,12 @@ install_wanted() {
         # In the foreground: it may ask for a password.
         runner=(in_foreground)
     fi
-    "${runner[@]}" "Debian's package lists" apt-get -q update ||
-        die "Debian's package lists could not be fetched; check the network, or install these packages yourself and start again: $list"
-    "${runner[@]}" "Debian packages: $list" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "${missing_packages[@]}" ||
-        die "Debian packages could not be installed; check the network and /etc/apt, or install them yourself and start again: $list"
+    # Lists that could not be fetched are no error of apt-get's; the second command then fails.
+    local unreachable="Debian's package servers cannot be reached; check the network, or install these packages yourself and start again: $list"
+    local failed="Debian packages could not be installed; mend what is said above, or install them yourself and start again: $list"
+    "${runner[@]}" "Debian's package lists" apt-get -q update || step_die "$failed" "$unreachable"
+    "${runner[@]}" "Debian packages: $list" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 install "${missing_packages[@]}" || step_die "$failed" "$unreachable"
     missing_packages=()
     hash -r
 }
@@ -63,7 +65,7 @@ chromium_is_installed() { have chromium || have chromium-browser; }
 
 # want_rust [clippy] [rustfmt]: notes what is missing of cargo, rustc, the C compiler that some crates need, and the named tools.
 want_rust() {
-    if [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]]; then PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"; fi
+    if ! rust_is_new_enough && [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]]; then PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"; fi
     want gcc have cc
     want libc6-dev test -e /usr/include/stdio.h
     want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
@@ -111,7 +113,8 @@ ensure_node() {
     step "Node $PINNED_NODE" npm install --prefix "$NODE_HOME" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
         "node-linux-$platform@$PINNED_NODE" "npm@$PINNED_NPM" || {
         rm -rf "$NODE_HOME"
-        die "Node $PINNED_NODE could not be fetched; check the network, or install Node 20.19 or newer yourself and put it first in PATH"
+        local remedy='or install Node 20.19 or newer yourself and put it first in PATH'
+        step_die "Node $PINNED_NODE could not be installed; mend what is said above, $remedy" "Node $PINNED_NODE could not be fetched; check the network, $remedy"
     }
     PATH="$NODE_HOME/node_modules/.bin:$PATH"
     hash -r
@@ -124,7 +127,7 @@ ensure_modules() {
     now="$(cat "$REPOSITORY/$folder/package-lock.json" "$REPOSITORY/$folder/package.json" <(node --version) | sha256sum)"
     if [[ "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return; fi
     step "npm packages of $folder/" npm --prefix "$REPOSITORY/$folder" ci --no-audit --no-fund ||
-        die "the npm packages of $folder/ could not be installed; check the network and start again"
+        step_die "the npm packages of $folder/ could not be installed; the reason is above" "the npm packages of $folder/ could not be fetched; check the network and start again"
     printf '%s\n' "$now" >"$stamp"
 }
 
@@ -134,7 +137,7 @@ ensure_web() {
     local stamp="$REPOSITORY/.cache/web-built-from" now
     now="$(cd "$REPOSITORY" && find web openapi -path web/node_modules -prune -o -path web/dist -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)"
     if [[ -e "$REPOSITORY/web/dist/index.html" && "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return; fi
-    step "the web interface" npm --prefix "$REPOSITORY/web" run build || die "the web interface did not build; its errors are above"
+    step "the web interface" npm --prefix "$REPOSITORY/web" run build || step_die 'the web interface did not build; its errors are above'
     mkdir -p "$REPOSITORY/.cache"
     printf '%s\n' "$now" >"$stamp"
 }

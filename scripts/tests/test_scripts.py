@@ -34,11 +34,16 @@ class ShellFunctions(unittest.TestCase):
             with self.subTest(version=version, minimum=minimum):
                 self.assertEqual(shell(f"at_least {version} {minimum}").returncode == 0, holds)
 
-    def test_a_failing_step_shows_its_output_and_its_code(self):
+    def test_a_failing_step_returns_its_code(self):
         result = shell("step 'a thing' sh -c 'echo the reason; exit 7'")
         self.assertEqual(result.returncode, 7)
         self.assertIn("FAILED a thing", result.stdout)
-        self.assertIn("the reason", result.stderr)
+
+    def test_a_failure_is_explained_by_its_output_or_by_the_missing_network(self):
+        result = shell("step 'a thing' sh -c 'echo the reason; exit 7' || step_die other 'no network'")
+        self.assertEqual((result.returncode, result.stderr), (1, "    | the reason\nbash: other\n"))
+        result = shell("step 'a thing' sh -c 'echo Temporary failure resolving; exit 7' || step_die other 'no network'")
+        self.assertEqual((result.returncode, result.stderr), (1, "bash: no network\n"))
 
     def test_a_good_step_is_quiet(self):
         result = shell("step 'a thing' echo noise")
