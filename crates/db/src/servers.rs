@@ -89,10 +89,10 @@ const STATUS_SQL: &str = "server_status_at(license_status_at(o.license_status, o
     statement_timestamp()), o.last_heartbeat_at, o.phase, ";
 
 /// The columns that depend on the time between two heartbeats.
-pub(crate) fn push_status(query: &mut QueryBuilder<Postgres>, heartbeat_interval: &PgInterval) {
-    query.push(STATUS_SQL).push_bind(heartbeat_interval.clone());
+pub(crate) fn push_status(query: &mut QueryBuilder<Postgres>, heartbeat_interval: PgInterval) {
+    query.push(STATUS_SQL).push_bind(heartbeat_interval);
     query.push(", statement_timestamp()) AS server_status, key_in_use_on_hosts(o.id, ");
-    query.push_bind(heartbeat_interval.clone());
+    query.push_bind(heartbeat_interval);
     query.push(", statement_timestamp()) AS key_in_use_on_hosts");
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn push_filter(
     query: &mut QueryBuilder<Postgres>,
     license: Option<LicenseStatus>,
     status: Option<ServerStatus>,
-    heartbeat_interval: &PgInterval,
+    heartbeat_interval: PgInterval,
 ) {
     if let Some(license) = license {
         query.push(" AND license_status_at(o.license_status, o.grace_expires_at, statement_timestamp()) = ");
@@ -108,12 +108,12 @@ pub(crate) fn push_filter(
     }
     if let Some(status) = status {
         // A row without a server (an admin's) has no status to match.
-        query.push(" AND o.id IS NOT NULL AND ").push(STATUS_SQL).push_bind(heartbeat_interval.clone());
+        query.push(" AND o.id IS NOT NULL AND ").push(STATUS_SQL).push_bind(heartbeat_interval);
         query.push(", statement_timestamp()) = ").push_bind(status.as_str());
     }
 }
 
-fn select(heartbeat_interval: &PgInterval) -> QueryBuilder<Postgres> {
+fn select(heartbeat_interval: PgInterval) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {SERVER_COLUMNS}, "));
     push_status(&mut query, heartbeat_interval);
     query.push(" FROM server_overview o WHERE true");
@@ -130,7 +130,7 @@ pub async fn find(
     id: ServerId,
     heartbeat_interval: PgInterval,
 ) -> DbResult<Option<ServerRow>> {
-    let mut query = select(&heartbeat_interval);
+    let mut query = select(heartbeat_interval);
     query.push(" AND o.id = ").push_bind(id.0);
     if let Some(owner) = scope.owner() {
         query.push(" AND o.owner_id = ").push_bind(owner);
@@ -147,7 +147,7 @@ pub async fn find_by_owner(
     owner: UserId,
     heartbeat_interval: PgInterval,
 ) -> DbResult<Option<ServerRow>> {
-    let mut query = select(&heartbeat_interval);
+    let mut query = select(heartbeat_interval);
     query.push(" AND o.owner_id = ").push_bind(owner.0);
     Ok(query.build_query_as().fetch_optional(connection).await?)
 }
@@ -173,7 +173,7 @@ pub async fn list(
     limit: u32,
     heartbeat_interval: PgInterval,
 ) -> DbResult<Page<ServerRow, String>> {
-    let mut query = select(&heartbeat_interval);
+    let mut query = select(heartbeat_interval);
     if let Some(owner) = scope.owner() {
         query.push(" AND o.owner_id = ").push_bind(owner);
     }
@@ -182,7 +182,7 @@ pub async fn list(
         query.push(" AND (o.name ILIKE ").push_bind(pattern.clone());
         query.push(" OR o.owner_username ILIKE ").push_bind(pattern).push(")");
     }
-    push_filter(&mut query, filter.license_status, filter.server_status, &heartbeat_interval);
+    push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
     if let Some(after) = after {
         query.push(" AND o.owner_username > ").push_bind(after.to_owned());
     }

@@ -260,7 +260,7 @@ pub async fn list(
         "SELECT u.id AS u_id, u.username AS u_username, u.display_name AS u_display_name, u.login_slug AS u_login_slug, \
          u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, "
     ));
-    crate::servers::push_status(&mut query, &heartbeat_interval);
+    crate::servers::push_status(&mut query, heartbeat_interval);
     query.push(" FROM users u LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
     if let Some(search) = filter.search.as_deref() {
         let pattern = contains_pattern(search);
@@ -271,7 +271,7 @@ pub async fn list(
     if let Some(role) = filter.role {
         query.push(" AND u.role = ").push_bind(role.as_str());
     }
-    crate::servers::push_filter(&mut query, filter.license_status, filter.server_status, &heartbeat_interval);
+    crate::servers::push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
     push_order(&mut query, sort, after);
     query.push(" LIMIT ").push_bind(fetch_count(limit));
     let rows = query.build().fetch_all(pool).await?;

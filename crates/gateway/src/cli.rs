@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Parser)]
-#[command(name = "proxima-gateway", version, about = "Proxima Gateway: an HTTP gateway managed from a dashboard")]
+#[command(
+    name = "proxima-gateway",
+    version,
+    about = "Proxima Gateway: an HTTP gateway managed from a dashboard",
+    args_override_self = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,

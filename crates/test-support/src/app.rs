@@ -43,9 +43,9 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = http::router(Arc::clone(&app)).expect("a router");
-        tokio::spawn(async move {
-            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
-        });
+        tokio::spawn(
+            async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await },
+        );
         Self { app, db, url }
     }
 
@@ -80,14 +80,8 @@ impl TestApp {
     }
 
     async fn create(&self, username: &str, role: Role) -> proxima_db::users::UserWithServer {
-        let input = CreateUser {
-            username,
-            password: PASSWORD,
-            display_name: None,
-            login_slug: None,
-            role,
-            server_name: None,
-        };
+        let input =
+            CreateUser { username, password: PASSWORD, display_name: None, login_slug: None, role, server_name: None };
         users::create(&self.app, &Actor::console(), input).await.expect("a user")
     }
 

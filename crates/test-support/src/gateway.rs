@@ -4,11 +4,12 @@ use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
 use proxima_signing::{Expected, VerifyError, verify};
 use proxima_types::heartbeat::{Counters, HEARTBEAT_PATH, HeartbeatRequest, HostFacts, NONCE_HEADER, Phase};
 use proxima_types::identity::DashboardPublicKey;
-use proxima_types::{ConfigGeneration, InstallId, LicenseKey, ServerId};
+use proxima_types::{ConfigGeneration, InstallId, KeyDigest, LicenseKey, ServerId};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// A gateway reduced to its heartbeats.
+#[derive(Clone)]
 pub struct TestGateway {
     http: reqwest::Client,
     url: String,
@@ -30,6 +31,36 @@ pub struct Beat {
     pub signature: Result<(), VerifyError>,
 }
 
+/// An answer as it came, for checking what its signature binds.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Exchange {
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// Whether the signature holds for a request with this nonce, key and server.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(
+        &self,
+        public_key: DashboardPublicKey,
+        nonce: &str,
+        key: &str,
+        server_id: ServerId,
+    ) -> Result<(), VerifyError> {
+        let expected = Expected { nonce, key_digest: KeyDigest::of_presented(key), server_id };
+        verify(&[public_key], expected, self.status, &self.headers, &self.body)
+    }
+}
+
 impl TestGateway {
     #[must_use]
     pub fn new(url: &str, public_key: DashboardPublicKey, server_id: ServerId, key: LicenseKey) -> Self {
@@ -45,6 +76,51 @@ impl TestGateway {
             phase: Phase::Serving,
             applied: None,
         }
+    }
+
+    /// Another gateway, on another host, with another key or the same; shares the connections.
+    #[must_use]
+    pub fn on_another_host(&self, server_id: ServerId, key: LicenseKey) -> Self {
+        Self {
+            server_id,
+            key,
+            install_id: InstallId(OsEntropy.uuid()),
+            boot_id: OsEntropy.uuid(),
+            sequence: 0,
+            applied: None,
+            ..self.clone()
+        }
+    }
+
+    /// A restart: a new boot, counting from 1.
+    pub fn restart(&mut self) {
+        self.boot_id = OsEntropy.uuid();
+        self.sequence = 0;
+    }
+
+    #[must_use]
+    pub fn public_key(&self) -> DashboardPublicKey {
+        self.public_key
+    }
+
+    /// A fresh nonce.
+    #[must_use]
+    pub fn nonce() -> String {
+        URL_SAFE_NO_PAD.encode(OsEntropy.bytes::<24>())
+    }
+
+    /// Sends exactly this nonce, authorization and body.
+    pub async fn exchange(&self, nonce: Option<&str>, authorization: Option<&str>, body: Vec<u8>) -> Exchange {
+        let mut request = self.http.post(&self.url).header("content-type", "application/json").body(body);
+        if let Some(nonce) = nonce {
+            request = request.header(NONCE_HEADER, nonce);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Exchange { status, headers, body: response.bytes().await.expect("a body").to_vec() }
     }
 
     /// The report that the next heartbeat sends.
@@ -75,22 +151,11 @@ impl TestGateway {
 
     /// Sends a body as it is.
     pub async fn send(&self, body: Vec<u8>) -> Beat {
-        let nonce = URL_SAFE_NO_PAD.encode(OsEntropy.bytes::<24>());
-        let response = self
-            .http
-            .post(&self.url)
-            .bearer_auth(self.key.expose())
-            .header(NONCE_HEADER, &nonce)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .expect("an answer");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.expect("a body");
-        let expected = Expected { nonce: &nonce, key_digest: self.key.digest(), server_id: self.server_id };
-        let signature = verify(&[self.public_key], expected, status, &headers, &body);
-        Beat { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), signature }
+        let nonce = Self::nonce();
+        let authorization = format!("Bearer {}", self.key.expose());
+        let exchange = self.exchange(Some(&nonce), Some(&authorization), body).await;
+        let signature = exchange.verify(self.public_key, &nonce, self.key.expose(), self.server_id);
+        Beat { status: exchange.status, body: exchange.json(), signature }
     }
 
     /// Beats, and expects a signed 200 with this license status.

@@ -76,6 +76,7 @@ impl Reporter {
     /// A stored answer is served from.
     pub(super) fn stored(&mut self, heard: Heard, _now: DateTime<Utc>) {
         self.heard = Some(heard);
+        self.warned = None;
     }
 
     /// A heartbeat brought no verdict.

@@ -5,12 +5,13 @@
 
 use super::judge::Terms;
 use crate::clock::Reading;
+use chrono::TimeDelta;
 use proxima_types::LicenseStatus;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long a GRACE outlives its own end when the dashboard is silent.
-pub const GRACE_MARGIN: Duration = Duration::from_secs(24 * 3600);
+pub const GRACE_MARGIN: TimeDelta = TimeDelta::hours(24);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How long these terms carry without another signed answer, counted from their arrival; `None`
@@ -23,8 +24,7 @@ pub fn silence_limit(terms: &Terms) -> Option<Duration> {
         return offline;
     }
     let end = terms.grace_expires_at?;
-    let remaining = (end - terms.server_time).to_std().unwrap_or_default();
-    let grace = remaining.saturating_add(GRACE_MARGIN);
+    let grace = (end - terms.server_time + GRACE_MARGIN).to_std().unwrap_or_default();
     Some(offline.map_or(grace, |offline| offline.min(grace)))
 }
 
@@ -97,7 +97,7 @@ impl SilenceClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{DateTime, TimeDelta, Utc};
+    use chrono::{DateTime, Utc};
     use uuid::Uuid;
 
     const HOUR: u64 = 3600;
@@ -130,7 +130,8 @@ mod tests {
         assert_eq!(silence_limit(&terms(LicenseStatus::Active, 0, None)), None);
         assert_eq!(silence_limit(&terms(LicenseStatus::Active, 0, Some(2))), Some(hours(48)));
         assert_eq!(silence_limit(&terms(LicenseStatus::Grace, 3600, None)), Some(hours(25)));
-        assert_eq!(silence_limit(&terms(LicenseStatus::Grace, -3600, None)), Some(hours(24)), "already past its end");
+        assert_eq!(silence_limit(&terms(LicenseStatus::Grace, -3600, None)), Some(hours(23)), "past its end");
+        assert_eq!(silence_limit(&terms(LicenseStatus::Grace, -90_000, None)), Some(hours(0)));
         assert_eq!(silence_limit(&terms(LicenseStatus::Grace, 96 * 3600, Some(1))), Some(hours(24)));
         assert_eq!(silence_limit(&terms(LicenseStatus::Grace, 3600, Some(9))), Some(hours(25)));
     }

@@ -111,13 +111,17 @@ fn write_atomically<T: Serialize>(directory: &Path, name: &str, value: &T) -> an
 pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
     /// A directory that goes with the test.
     pub(crate) struct TempDir(pub PathBuf);
 
     impl TempDir {
         pub(crate) fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("proxima-gateway-unit-{}", uuid::Uuid::new_v4()));
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let name = format!("proxima-gateway-unit-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+            let path = std::env::temp_dir().join(name);
+            let _ = std::fs::remove_dir_all(&path);
             std::fs::create_dir(&path).expect("a temporary directory");
             Self(path)
         }

@@ -90,6 +90,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, port: Arc<Port>, slot: Owned
     let connection = http1::Builder::new()
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
+        .max_header_size(MAX_HEAD_BYTES)
         .title_case_headers(true)
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(io), service)

@@ -26,14 +26,30 @@ impl ConnState {
         }
     }
 
-    /// An answer ended.
+    /// An answer ended: it is the visitor's turn.
     pub fn request_ended(&self) {
         let _ = self.in_flight.fetch_update(AcqRel, Acquire, |count| count.checked_sub(1));
+        self.wake();
     }
 
-    #[must_use]
-    pub fn is_answering(&self) -> bool {
-        self.in_flight.load(Acquire) > 0
+    /// Whether a request waits for its answer; the reader is woken when it has it.
+    pub(super) fn is_answering(&self, waker: &Waker) -> bool {
+        self.wake_if_changed(waker, || self.in_flight.load(Acquire) > 0)
+    }
+
+    fn wake_if_changed(&self, waker: &Waker, waits: impl Fn() -> bool) -> bool {
+        if !waits() {
+            return false;
+        }
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        *reader = Some(waker.clone());
+        waits()
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            waker.wake();
+        }
     }
 
     /// What follows the request that offered an upgrade is HTTP.
@@ -50,9 +66,7 @@ impl ConnState {
 
     fn decide(&self, mode: u8) {
         self.mode.store(mode, Release);
-        if let Some(waker) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     #[must_use]
@@ -62,11 +76,6 @@ impl ConnState {
 
     /// Whether it is open what the next bytes are; the reader is woken when it is decided.
     pub(super) fn is_undecided(&self, waker: &Waker) -> bool {
-        if self.mode.load(Acquire) != UNDECIDED {
-            return false;
-        }
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        *reader = Some(waker.clone());
-        self.mode.load(Acquire) == UNDECIDED
+        self.wake_if_changed(waker, || self.mode.load(Acquire) == UNDECIDED)
     }
 }

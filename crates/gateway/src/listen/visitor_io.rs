@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -110,10 +110,10 @@ impl VisitorIo {
     }
 
     /// How long the visitor may take for what comes next; `None` while it is not his turn.
-    fn read_limit(&self) -> Option<(Kind, Duration)> {
+    fn read_limit(&self, waker: &Waker) -> Option<(Kind, Duration)> {
         if self.guard.in_body() {
             Some((Kind::Body, self.timings.stall))
-        } else if self.state.is_answering() {
+        } else if self.state.is_answering(waker) {
             None
         } else if self.guard.in_head() || self.fresh {
             Some((Kind::Head, self.timings.header))
@@ -145,7 +145,7 @@ impl AsyncRead for VisitorIo {
         }
         let before = buffer.filled().len();
         if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_pending() {
-            let Some((kind, limit)) = this.read_limit() else { return Poll::Pending };
+            let Some((kind, limit)) = this.read_limit(cx.waker()) else { return Poll::Pending };
             ready!(this.reading.poll(kind, limit, cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

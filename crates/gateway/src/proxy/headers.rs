@@ -44,8 +44,7 @@ const CLAIMS: [&str; 9] = [
 /// What the gateway says to the backend.
 pub(super) struct Hop {
     pub client: IpAddr,
-    /// `None`: the visitor (HTTP/1.0) named none.
-    pub host: Option<HeaderValue>,
+    pub host: HeaderValue,
     pub request_id: HeaderValue,
     pub loop_mark: HeaderValue,
     /// The protocols that the visitor offers to switch to.
@@ -62,10 +61,8 @@ pub(super) fn forward_request(headers: &mut HeaderMap, hop: &Hop) -> Result<(), 
         headers.remove(header::EXPECT);
     }
     headers.remove("http2-settings");
-    if let Some(host) = &hop.host {
-        headers.insert(header::HOST, host.clone());
-        headers.insert(FORWARDED_HOST, host.clone());
-    }
+    headers.insert(header::HOST, hop.host.clone());
+    headers.insert(FORWARDED_HOST, hop.host.clone());
     let client = HeaderValue::try_from(hop.client.to_string()).map_err(|_| Refusal::Target)?;
     headers.insert(REAL_IP, client.clone());
     headers.insert(FORWARDED_FOR, client);

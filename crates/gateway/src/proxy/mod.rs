@@ -114,7 +114,8 @@ impl Visit {
             self.connection.no_upgrade();
         }
         let on_upgrade = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-        let hop = Hop { client: self.client, host: target.host, request_id: record.request_id(), loop_mark, upgrade };
+        let host = target.host.unwrap_or_else(|| upstream.host().clone());
+        let hop = Hop { client: self.client, host, request_id: record.request_id(), loop_mark, upgrade };
         let outgoing = outgoing(request, target.path_and_query, &hop, progress, &self.context.metrics)?;
         let response = upstream.send(outgoing, progress).await.map_err(|error| self.refuse(error, record))?;
 

@@ -9,7 +9,7 @@ mod pool;
 
 use crate::metrics::Metrics;
 use crate::proxy::body::{Progress, RequestBody};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use pool::Pool;
@@ -43,6 +43,8 @@ pub enum SendError {
 /// One backend.
 pub struct Upstream {
     url: BackendUrl,
+    /// Its own `Host`, for visitors (HTTP/1.0) who name none.
+    host: HeaderValue,
     pool: Arc<Pool>,
     timings: BackendTimings,
     metrics: Arc<Metrics>,
@@ -59,12 +61,18 @@ enum Failure {
 impl Upstream {
     #[must_use]
     pub fn new(url: BackendUrl, timings: BackendTimings, metrics: Arc<Metrics>) -> Self {
-        Self { url, pool: Arc::new(Pool::default()), timings, metrics }
+        let host = HeaderValue::try_from(url.authority()).unwrap_or(HeaderValue::from_static("localhost"));
+        Self { url, host, pool: Arc::new(Pool::default()), timings, metrics }
     }
 
     #[must_use]
     pub fn url(&self) -> &BackendUrl {
         &self.url
+    }
+
+    #[must_use]
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     /// Sends one request and waits for the response's head; its body streams on its own.

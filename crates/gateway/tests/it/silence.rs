@@ -1,10 +1,10 @@
 //! Silence: continues service, never starts it; and what a restart makes of the stored answer.
 
 use crate::support::backend::Backend;
-use crate::support::dashboard::{Dashboard, Reply, key, signed, terms, unsigned};
-use crate::support::gateway::{Served, serve};
+use crate::support::dashboard::{Beat, Dashboard, Reply, key, signed, terms, unsigned};
+use crate::support::gateway::{Home, Served, serve};
 use crate::support::http::{get, status};
-use crate::support::{is_open, wait_for, wait_open};
+use crate::support::{free_port, is_open, wait_for, wait_open};
 use proxima_types::ServerId;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ fn scenes(dashboard: &Dashboard) -> Vec<(&'static str, Box<dyn Fn(&Dashboard)>)>
     let server_id = dashboard.server_id;
     let expired = terms("EXPIRED", None, None).to_string();
     let old = Arc::new(Mutex::new(None::<Vec<u8>>));
-    let play = |script: Arc<dyn Fn(&crate::support::dashboard::Beat) -> Reply + Send + Sync>| {
+    let play = |script: Arc<dyn Fn(&Beat) -> Reply + Send + Sync>| {
         Box::new(move |dashboard: &Dashboard| {
             let script = Arc::clone(&script);
             dashboard.plays(move |beat| script(beat));
@@ -43,8 +43,7 @@ fn scenes(dashboard: &Dashboard) -> Vec<(&'static str, Box<dyn Fn(&Dashboard)>)>
         play(Arc::new(move |beat| {
             let mut old = old.lock().unwrap();
             // Signed for another nonce: as if recorded earlier.
-            let earlier =
-                crate::support::dashboard::Beat { nonce: "b2xkLW9sZC1vbGQtb2xkLW9sZA".to_owned(), ..beat.clone() };
+            let earlier = Beat { nonce: "b2xkLW9sZC1vbGQtb2xkLW9sZA".to_owned(), ..beat.clone() };
             Reply::Bytes(old.get_or_insert_with(|| signed(1, server_id, &earlier, 200, &expired)).clone())
         }))
     };
@@ -103,19 +102,18 @@ fn no_other_silence_stops_a_gateway_either() {
 #[test]
 fn no_silence_starts_a_gateway() {
     let dashboard = Dashboard::start();
-    let home = crate::support::gateway::Home::of(&dashboard);
-    let port = crate::support::free_port();
-    let mut home = home;
+    let mut home = Home::of(&dashboard);
+    let port = free_port();
     home.set("config", json!({ "listeners": [{ "port": port, "backendUrl": "http://127.0.0.1:1" }] }));
+    let active = terms("ACTIVE", None, None).to_string();
+    // An ACTIVE that anybody could have made, then one that another dashboard signed.
+    dashboard.bytes(unsigned(200, "", &active));
     let mut gateway = home.start();
     gateway.wait_log("ports stay closed until");
-    // An ACTIVE that anybody could have made.
-    dashboard.bytes(unsigned(200, "", &terms("ACTIVE", None, None).to_string()));
-    dashboard.wait_beats(2);
     let server_id = dashboard.server_id;
-    dashboard
-        .plays(move |beat| Reply::Bytes(signed(2, server_id, beat, 200, &terms("ACTIVE", None, None).to_string())));
-    dashboard.wait_beats(2);
+    dashboard.plays(move |beat| Reply::Bytes(signed(2, server_id, beat, 200, &active)));
+    dashboard.wait_beats(1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(!is_open(port) && gateway.is_running());
     dashboard.answers(terms("ACTIVE", None, None));
     wait_open(port);
@@ -127,7 +125,7 @@ fn refused_connections_and_hanging_answers_are_silence_too() {
     served.dashboard.plays(|_| Reply::Hang);
     served.dashboard.wait_beats(1);
     assert_eq!(status(&get(served.port, "/")), 200);
-    served.home.set("dashboardUrl", json!(format!("http://127.0.0.1:{}", crate::support::free_port())));
+    served.home.set("dashboardUrl", json!(format!("http://127.0.0.1:{}", free_port())));
     served.gateway.terminate();
     assert_eq!(served.gateway.wait_exit(), 0);
     let gateway = served.home.start();

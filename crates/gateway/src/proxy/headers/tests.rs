@@ -11,7 +11,7 @@ fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
 fn hop() -> Hop {
     Hop {
         client: "192.0.2.7".parse().expect("an address"),
-        host: Some(HeaderValue::from_static("shop.test")),
+        host: HeaderValue::from_static("shop.test"),
         request_id: HeaderValue::from_static("id"),
         loop_mark: HeaderValue::from_static("mark"),
         upgrade: None,

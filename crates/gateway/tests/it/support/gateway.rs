@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
 /// A directory with a config.json and a state directory, removed at the end.
@@ -17,7 +18,10 @@ pub struct Home {
 
 impl Home {
     pub fn new(dashboard_port: u16, server_id: proxima_types::ServerId) -> Self {
-        let path = std::env::temp_dir().join(format!("proxima-gateway-it-{}", uuid::Uuid::new_v4()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("proxima-gateway-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         let identity = json!({
             "dashboardUrl": format!("http://127.0.0.1:{dashboard_port}"),
