@@ -23,6 +23,7 @@ pub struct TestApp {
 }
 
 /// A customer with their server.
+#[derive(Debug, Clone)]
 pub struct Customer {
     pub id: UserId,
     pub username: String,
@@ -71,6 +72,20 @@ impl TestApp {
         let body = serde_json::json!({ "username": username, "password": password });
         client.post("/api/v1/auth/login", &body).await.expect_status(200);
         client
+    }
+
+    /// Signs in, and returns the session token that the browser was given.
+    pub async fn session_token(&self, username: &str) -> String {
+        let body = serde_json::json!({ "username": username, "password": PASSWORD });
+        let answer = self.anonymous().post("/api/v1/auth/login", &body).await;
+        answer.expect_status(200);
+        answer.session_token().expect("a session cookie")
+    }
+
+    /// A browser that presents this session token, whatever the dashboard says of it.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Client {
+        Client::with_token(&self.url, "proxima_session", token)
     }
 
     pub async fn customer(&self, username: &str) -> Customer {

@@ -60,7 +60,8 @@ async fn serve(
     let exporter = metrics_listener.map(|listener| tokio::spawn(export_metrics(listener, metrics)));
     let (stop, stopping) = watch::channel(false);
     let router = http::router(Arc::clone(&app))?.into_make_service_with_connect_info::<SocketAddr>();
-    tracing::info!(listen = %args.listen, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
+    // The port that the system chose, when 0 was asked for.
+    tracing::info!(listen = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
     let server = axum::serve(listener, router).with_graceful_shutdown(wait(stopping)).into_future();
     let server = tokio::spawn(server);
     stop_signal().await?;

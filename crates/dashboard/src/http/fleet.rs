@@ -47,7 +47,7 @@ pub struct AttentionItem {
     pub kind: AttentionKind,
     #[schema(required)]
     pub since: Option<DateTime<Utc>>,
-    /// More about it, such as a gateway's reason for rejecting its configuration; may be empty.
+    /// One sentence more about it, such as a gateway's reason for rejecting its configuration.
     pub detail: String,
 }
 
@@ -63,23 +63,31 @@ pub enum AttentionKind {
 
 impl From<AttentionRow> for AttentionItem {
     fn from(row: AttentionRow) -> Self {
-        let kind = match row.kind.as_str() {
-            "OFFLINE" => AttentionKind::Offline,
-            "GRACE_ENDING" => AttentionKind::GraceEnding,
-            "STOPPED_BY_LICENSE" => AttentionKind::StoppedByLicense,
-            "KEY_IN_USE_ON_SEVERAL_HOSTS" => AttentionKind::KeyInUseOnSeveralHosts,
-            _ => AttentionKind::ConfigRejected,
+        let (kind, detail) = match row.kind.as_str() {
+            "OFFLINE" => (AttentionKind::Offline, "Three heartbeats missed, or its ports are closed.".to_owned()),
+            "GRACE_ENDING" => (AttentionKind::GraceEnding, service_stops(row.since)),
+            "STOPPED_BY_LICENSE" => (AttentionKind::StoppedByLicense, "The license has expired.".to_owned()),
+            "KEY_IN_USE_ON_SEVERAL_HOSTS" => {
+                (AttentionKind::KeyInUseOnSeveralHosts, "Several hosts heartbeat with this license key.".to_owned())
+            }
+            _ => (AttentionKind::ConfigRejected, row.detail),
         };
+        // The end of a grace is no beginning.
+        let since = row.since.filter(|_| row.kind != "GRACE_ENDING");
         Self {
             server_id: ServerId(row.server_id),
             server_name: row.server_name,
             user_id: UserId(row.user_id),
             username: row.username,
             kind,
-            since: row.since,
-            detail: row.detail,
+            since,
+            detail,
         }
     }
+}
+
+fn service_stops(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(String::new, |at| format!("Service stops on {} UTC.", at.format("%-d %b %Y, %H:%M")))
 }
 
 /// The fleet at a glance

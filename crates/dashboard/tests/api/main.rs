@@ -1,5 +1,20 @@
-//! The API over real sockets and a real PostgreSQL: one module for each resource.
+//! The API over real sockets and a real PostgreSQL: one module for each resource or behaviour.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod concurrency;
+mod heartbeat;
 mod license;
+mod license_actions;
+mod license_expiry;
+mod provisioning_kill;
+mod routes;
+mod tombstones;
+
+/// The program that these tests start as a process of its own.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxima-dashboard");
+
+/// Whether the long tests were asked for.
+fn full() -> bool {
+    std::env::var_os("PROXIMA_TEST_FULL").is_some_and(|value| value == "1")
+}

@@ -114,15 +114,17 @@ impl Configs {
 
     /// Tries again what waits for a port; true when there is news for the dashboard.
     pub async fn retry(&mut self, listeners: &mut Listeners, state: &StateDir) -> bool {
+        let mut news = false;
         if let Some(desired) = self.waiting.clone() {
-            return self.try_apply(desired, listeners, state).await;
+            news = self.try_apply(desired, listeners, state).await;
         }
-        if self.closed.is_empty() {
-            return false;
+        if !self.closed.is_empty()
+            && let Some(config) = self.in_force().cloned()
+        {
+            let closed = listeners.apply_possible(&config).await;
+            news |= self.note_closed(closed);
         }
-        let Some(config) = self.in_force().cloned() else { return false };
-        let closed = listeners.apply_possible(&config).await;
-        self.note_closed(closed)
+        news
     }
 
     async fn try_apply(&mut self, desired: AppliedConfig, listeners: &mut Listeners, state: &StateDir) -> bool {
@@ -162,6 +164,10 @@ impl Configs {
             tracing::warn!("{problem} Trying again.");
         }
         self.closed = closed;
+        let newer = |rejected: &RejectedConfig| Some(rejected.generation) > self.applied();
+        if self.rejected.as_ref().is_some_and(newer) {
+            return true;
+        }
         self.rejected = self.applied().filter(|_| !self.closed.is_empty()).map(|generation| RejectedConfig {
             generation,
             reason: sentences(&self.closed).chars().take(MAX_REASON).collect(),

@@ -67,6 +67,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn by_default_both_families_reach_a_port() {
+        let open = open(None, 0).expect("a free port");
+        let port = open.local_addr().expect("bound").port();
+        assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+        if open.local_addr().expect("bound").is_ipv6() {
+            assert!(std::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok());
+        }
+    }
+
+    #[test]
     fn a_taken_port_is_named_with_the_remedy() {
         let taken = listen(SocketAddr::from(([127, 0, 0, 1], 0)), false).expect("a free port");
         let port = taken.local_addr().expect("bound").port();

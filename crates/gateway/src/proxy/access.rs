@@ -59,7 +59,8 @@ impl Record {
             uri: request.uri().clone(),
             host: request.headers().get(header::HOST).cloned(),
             request_id: request_id.unwrap_or(HeaderValue::from_static("-")),
-            status: StatusCode::BAD_GATEWAY,
+            // As nginx logs it: the visitor left before there was an answer.
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             bytes_out: 0,
             outcome: Outcome::Aborted,
             note: None,

@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex};
 
 const RETIRED: &str = r#"{"code":"license_key_retired","detail":"x"}"#;
 
+/// Makes a dashboard play a scene.
+type Play = Box<dyn Fn(&Dashboard)>;
+
 /// Everything that is no verdict, one after another.
-fn scenes(dashboard: &Dashboard) -> Vec<(&'static str, Box<dyn Fn(&Dashboard)>)> {
+fn scenes(dashboard: &Dashboard) -> Vec<(&'static str, Play)> {
     let server_id = dashboard.server_id;
     let expired = terms("EXPIRED", None, None).to_string();
     let old = Arc::new(Mutex::new(None::<Vec<u8>>));
@@ -131,6 +134,15 @@ fn refused_connections_and_hanging_answers_are_silence_too() {
     let gateway = served.home.start();
     wait_open(served.port);
     gateway.wait_log("service continues");
+    assert_eq!(status(&get(served.port, "/")), 200);
+    drop(gateway);
+
+    // A plain-text port is a TLS error to whoever speaks TLS to it.
+    served.home.set("dashboardUrl", json!(format!("https://localhost:{}", Backend::saying("no TLS").port)));
+    let before = served.gateway.log().matches("service continues").count();
+    let gateway = served.home.start();
+    wait_open(served.port);
+    wait_for("the silence", || (gateway.log().matches("service continues").count() > before).then_some(()));
     assert_eq!(status(&get(served.port, "/")), 200);
 }
 

@@ -48,10 +48,11 @@ impl From<ServerRow> for ServerConfig {
         };
         let (state, reason) = if row.config_generation == 0 {
             (DeliveryState::NotConfigured, None)
-        } else if is(row.applied_incarnation, row.applied_number) {
-            (DeliveryState::Applied, None)
+        // First: after a restart with one port taken a gateway serves the others, and reports both.
         } else if is(row.rejected_incarnation, row.rejected_number) {
             (DeliveryState::Rejected, row.rejected_reason.clone())
+        } else if is(row.applied_incarnation, row.applied_number) {
+            (DeliveryState::Applied, None)
         } else {
             (DeliveryState::Pending, None)
         };

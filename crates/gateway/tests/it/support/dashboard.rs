@@ -1,7 +1,8 @@
 //! A dashboard that signs what a test tells it to.
 
 use super::http::{content_length, field, read_exactly, read_head};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use proxima_gateway::clock::{Clock as _, SystemClock};
 use proxima_signing::{Answer, AnswerSigner};
 use proxima_types::heartbeat::HeartbeatRequest;
 use proxima_types::{KeyDigest, LicenseKey, ServerId};
@@ -43,6 +44,10 @@ pub fn signer(seed: u8) -> AnswerSigner {
     AnswerSigner::from_seed(&Zeroizing::new([seed; 32])).unwrap()
 }
 
+fn now() -> DateTime<Utc> {
+    SystemClock::new().read().wall
+}
+
 pub fn key(seed: u8) -> LicenseKey {
     LicenseKey::from_random_bytes([seed; 32])
 }
@@ -54,7 +59,7 @@ pub fn signed(seed: u8, server_id: ServerId, beat: &Beat, status: u16, body: &st
         nonce: &beat.nonce,
         key_digest: KeyDigest::of_presented(&beat.key),
         server_id: Some(server_id),
-        date: Utc::now(),
+        date: now(),
         body: body.as_bytes(),
     };
     let mut text = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n");
@@ -67,7 +72,7 @@ pub fn signed(seed: u8, server_id: ServerId, beat: &Beat, status: u16, body: &st
 
 /// An answer's body; the next heartbeat is due in a second.
 pub fn terms(status: &str, grace_seconds: Option<i64>, config: Option<Value>) -> Value {
-    let now = Utc::now();
+    let now = now();
     let mut body = json!({
         "status": status,
         "graceExpiresAt": grace_seconds.map(|seconds| now + chrono::Duration::seconds(seconds)),

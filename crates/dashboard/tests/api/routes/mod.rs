@@ -1,0 +1,229 @@
+//! Every route of the OpenAPI document x every kind of caller (invariant 7).
+
+mod table;
+
+use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
+use proxima_test_support::{Answer, Client, Customer, Method, PASSWORD, TestApp, TestGateway, rows_matching};
+use proxima_types::Role;
+use serde_json::Value;
+use sqlx::PgPool;
+use std::collections::BTreeSet;
+use table::{NONE, ROWS, Row};
+
+/// Every operation of the generated document, as `METHOD path`.
+pub fn operations() -> BTreeSet<(String, String)> {
+    let document: Value = serde_json::from_str(&proxima_dashboard::http::openapi_json().unwrap()).unwrap();
+    let paths = document["paths"].as_object().expect("paths");
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("operations");
+            methods.keys().map(|method| (method.to_uppercase(), path.clone()))
+        })
+        .collect()
+}
+
+/// Two customers, an admin, and whoever else may call: made afresh for each row.
+pub struct World {
+    pub own: Customer,
+    other: Customer,
+    own_client: Client,
+    admin: Client,
+    ended: Client,
+    pub gateway: TestGateway,
+    own_session: String,
+    other_session: String,
+}
+
+/// Whose things a path names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Own,
+    Other,
+    Nobody,
+}
+
+impl World {
+    pub fn suffix() -> String {
+        OsEntropy.uuid().simple().to_string()[..12].to_owned()
+    }
+
+    async fn new(app: &TestApp) -> Self {
+        let suffix = Self::suffix();
+        let (own, other) = (app.customer(&format!("a-{suffix}")).await, app.customer(&format!("b-{suffix}")).await);
+        let own_client = app.sign_in(&own.username, PASSWORD).await;
+        let admin_name = format!("admin-{suffix}");
+        let admin = app.sign_in_new(&admin_name, Role::Admin).await;
+        let token = app.session_token(&admin_name).await;
+        let ended = app.with_token(&token);
+        ended.get("/api/v1/me").await.expect_status(200);
+        app.with_token(&token).send(Method::POST, "/api/v1/auth/logout", None).await.expect_status(204);
+        let gateway = app.gateway(&own).await;
+        // A second session of each customer: the one that the path names.
+        let own_session = second_session(app, &own).await;
+        let other_session = second_session(app, &other).await;
+        Self { own, other, own_client, admin, ended, gateway, own_session, other_session }
+    }
+
+    fn path(&self, row: &Row, of: Of) -> String {
+        let missing = OsEntropy.uuid().to_string();
+        let (user, server, session, name) = match of {
+            Of::Own => (self.own.id.to_string(), self.own.server_id.to_string(), &self.own_session, &self.own.username),
+            Of::Other => {
+                (self.other.id.to_string(), self.other.server_id.to_string(), &self.other_session, &self.other.username)
+            }
+            Of::Nobody => (missing.clone(), missing.clone(), &missing, &missing),
+        };
+        let path = row
+            .path
+            .replace("{userId}", &user)
+            .replace("{serverId}", &server)
+            .replace("{sessionId}", session)
+            .replace("{slug}", "nobody");
+        if row.method == "DELETE" && row.path.contains("{userId}") {
+            format!("{path}?confirmUsername={name}")
+        } else {
+            path
+        }
+    }
+
+    async fn ask(&self, client: &Client, row: &Row, of: Of) -> Answer {
+        let method = Method::from_bytes(row.method.as_bytes()).unwrap();
+        let client = client.with_header("proxima-nonce", &TestGateway::nonce());
+        client.send(method, &self.path(row, of), (row.body)(self).as_ref()).await
+    }
+}
+
+/// The id of a fresh session of a customer.
+async fn second_session(app: &TestApp, customer: &Customer) -> String {
+    let client = app.sign_in(&customer.username, PASSWORD).await;
+    let list = client.get("/api/v1/me/sessions").await.expect(200);
+    let current = list["items"].as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+    current["id"].as_str().unwrap().to_owned()
+}
+
+/// What no refused request may change.
+async fn state(db: &PgPool) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for table in ["users", "servers", "settings", "retired_keys", "gateway_installs"] {
+        rows.extend(rows_matching(db, table, "true").await);
+    }
+    rows.extend(
+        rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {
+            row["last_seen_at"].take();
+            row
+        }),
+    );
+    rows
+}
+
+/// All that a caller can see of an answer, but for what names the request.
+fn visible(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
+    let mut body = answer.json();
+    if let Some(body) = body.as_object_mut() {
+        body.remove("requestId");
+    }
+    let own = ["x-request-id", "date"];
+    let headers = answer.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    (answer.status.as_u16(), body, headers.collect())
+}
+
+#[test]
+fn the_table_has_a_row_for_every_route_and_no_other() {
+    let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
+    assert_eq!(rows.len(), ROWS.len(), "a route has two rows");
+    let operations = operations();
+    let without_row: Vec<_> = operations.difference(&rows).collect();
+    let without_route: Vec<_> = rows.difference(&operations).collect();
+    assert!(without_row.is_empty(), "add rows to routes/table.rs for {without_row:?}");
+    assert!(without_route.is_empty(), "remove the rows of {without_route:?}");
+}
+
+#[test]
+fn the_document_says_of_every_route_whether_it_needs_a_session() {
+    let document: Value = serde_json::from_str(&proxima_dashboard::http::openapi_json().unwrap()).unwrap();
+    for row in ROWS {
+        let security = &document["paths"][row.path][row.method.to_lowercase()]["security"];
+        let declared = security[0].as_object().and_then(|scheme| scheme.keys().next().cloned());
+        let expected = match (row.anonymous, row.key) {
+            (401, 200) => Some("licenseKey"),
+            (401, _) => Some("session"),
+            _ => None,
+        };
+        assert_eq!(declared.as_deref(), expected, "{} {}", row.method, row.path);
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn every_route_answers_every_caller_as_the_table_says(db: PgPool) {
+    let app = TestApp::start(db).await;
+    // So that no row's admin is the last one.
+    app.admin().await;
+    let mut wrong = Vec::new();
+    for row in ROWS {
+        check(&app, row, &mut wrong).await;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn check(app: &TestApp, row: &Row, wrong: &mut Vec<String>) {
+    let world = World::new(app).await;
+    let key = app.anonymous().with_header("authorization", &format!("Bearer {}", world.gateway.key.expose()));
+    let before = state(&app.db).await;
+    let refused_first = [
+        ("anonymous", app.anonymous(), row.anonymous, Of::Own),
+        ("ended session", world.ended.clone(), row.ended, Of::Own),
+        ("license key", key, row.key, Of::Own),
+        ("customer on another's", world.own_client.clone(), row.others, Of::Other),
+        ("customer on missing", world.own_client.clone(), row.missing, Of::Nobody),
+        ("admin on missing", world.admin.clone(), row.admin_missing, Of::Nobody),
+    ];
+    let mut answers = Vec::new();
+    for (who, client, expected, of) in refused_first {
+        if expected == NONE {
+            continue;
+        }
+        let answer = world.ask(&client, row, of).await;
+        compare(row, who, expected, &answer, wrong);
+        if expected >= 400 && before != state(&app.db).await {
+            wrong.push(format!("{} {}: {who} was refused, and yet something changed", row.method, row.path));
+        }
+        answers.push((who, answer));
+    }
+    let of = |name: &str| answers.iter().find(|(who, _)| *who == name).map(|(_, answer)| visible(answer));
+    if of("customer on another's") != of("customer on missing") {
+        wrong.push(format!("{} {}: another's thing can be told from a missing one", row.method, row.path));
+    }
+    let own = world.ask(&world.own_client, row, Of::Own).await;
+    compare(row, "customer on own", row.own, &own, wrong);
+    // Each on a customer of its own: the one before may have changed this one.
+    let fresh = World::new(app).await;
+    compare(row, "admin", row.admin, &fresh.ask(&fresh.admin, row, Of::Own).await, wrong);
+}
+
+fn compare(row: &Row, who: &str, expected: u16, answer: &Answer, wrong: &mut Vec<String>) {
+    let status = answer.status.as_u16();
+    if status != expected {
+        wrong.push(format!("{} {}: {who} got {status}, not {expected}: {}", row.method, row.path, answer.text));
+    }
+    if status >= 400 && answer.header("content-type") != Some("application/problem+json") {
+        wrong.push(format!("{} {}: {who} got no problem document", row.method, row.path));
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn what_is_no_id_is_missing_and_what_is_no_route_is_not_found(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.sign_in_new("alice", Role::Customer).await);
+    for path in ["/api/v1/servers/1", "/api/v1/servers/%00", "/api/v1/servers/%ff", "/api/v1/servers/..%2f..%2fusers"] {
+        admin.get(path).await.problem(404, "not_found");
+        customer.get(path).await.problem(404, "not_found");
+    }
+    admin.get("/api/v1/users/not-an-id").await.problem(404, "not_found");
+    for client in [&admin, &customer, &app.anonymous()] {
+        client.get("/api/v1/nothing-here").await.problem(404, "not_found");
+        client.get("/api/v2/users").await.problem(404, "not_found");
+    }
+    admin.delete("/api/v1/fleet").await.problem(405, "method_not_allowed");
+}

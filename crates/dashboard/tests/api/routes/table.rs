@@ -1,0 +1,113 @@
+//! Who may do what. A route without a row, or a row without a route, fails the test.
+
+use super::World;
+use proxima_test_support::PASSWORD;
+use serde_json::{Value, json};
+
+/// No such case: the route names nothing that is somebody's.
+pub const NONE: u16 = 0;
+
+/// A route, and the status that each caller gets.
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub body: fn(&World) -> Option<Value>,
+    pub anonymous: u16,
+    /// An admin's session that has ended.
+    pub ended: u16,
+    /// A customer's license key as bearer token.
+    pub key: u16,
+    /// A customer, on what is their own.
+    pub own: u16,
+    /// A customer, on what is another customer's …
+    pub others: u16,
+    /// … and on what does not exist.
+    pub missing: u16,
+    /// An admin, on what is the first customer's …
+    pub admin: u16,
+    /// … and on what does not exist.
+    pub admin_missing: u16,
+}
+
+const fn row(method: &'static str, path: &'static str, body: fn(&World) -> Option<Value>, statuses: [u16; 8]) -> Row {
+    let [anonymous, ended, key, own, others, missing, admin, admin_missing] = statuses;
+    Row { method, path, body, anonymous, ended, key, own, others, missing, admin, admin_missing }
+}
+
+fn no_body(_: &World) -> Option<Value> {
+    None
+}
+
+fn login(world: &World) -> Option<Value> {
+    Some(json!({ "username": world.own.username, "password": PASSWORD }))
+}
+
+fn display_name(_: &World) -> Option<Value> {
+    Some(json!({ "displayName": "Somebody" }))
+}
+
+fn password(_: &World) -> Option<Value> {
+    Some(json!({ "currentPassword": PASSWORD, "newPassword": "another-heron-sings-8" }))
+}
+
+fn new_user(_: &World) -> Option<Value> {
+    Some(json!({ "username": format!("new-{}", World::suffix()), "password": PASSWORD, "role": "CUSTOMER" }))
+}
+
+fn server_name(_: &World) -> Option<Value> {
+    Some(json!({ "name": "Renamed" }))
+}
+
+fn config(_: &World) -> Option<Value> {
+    Some(json!({ "generation": 0, "listeners": [{ "port": 80, "backendUrl": "http://127.0.0.1:3000" }] }))
+}
+
+fn empty(_: &World) -> Option<Value> {
+    Some(json!({}))
+}
+
+fn settings(_: &World) -> Option<Value> {
+    Some(json!({ "dashboardIpAllowlist": ["203.0.113.7"], "offlineLimitDays": null }))
+}
+
+fn heartbeat(world: &World) -> Option<Value> {
+    Some(serde_json::to_value(world.gateway.clone().report()).expect("json"))
+}
+
+pub const ROWS: &[Row] = &[
+    // method, path, body, [anonymous, ended session, license key, own, other's, missing, admin, admin on missing]
+    row("POST", "/api/v1/auth/login", login, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/auth/logout", no_body, [401, 401, 401, 204, NONE, NONE, 204, NONE]),
+    row("GET", "/api/v1/login-pages/{slug}", no_body, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/me", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("PATCH", "/api/v1/me", display_name, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/me/password", password, [401, 401, 401, 204, NONE, NONE, 204, NONE]),
+    row("GET", "/api/v1/me/sessions", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    // Nobody, not even an admin, ends another person's session here.
+    row("DELETE", "/api/v1/me/sessions/{sessionId}", no_body, [401, 401, 401, 204, 404, 404, 404, 404]),
+    row("GET", "/api/v1/users", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/users", new_user, [401, 401, 401, 403, NONE, NONE, 201, NONE]),
+    row("GET", "/api/v1/users/{userId}", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("PATCH", "/api/v1/users/{userId}", display_name, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("DELETE", "/api/v1/users/{userId}", no_body, [401, 401, 401, 403, 403, 403, 204, 404]),
+    row("GET", "/api/v1/servers", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/servers/{serverId}", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("PATCH", "/api/v1/servers/{serverId}", server_name, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("GET", "/api/v1/servers/{serverId}/config", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("PUT", "/api/v1/servers/{serverId}/config", config, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("GET", "/api/v1/servers/{serverId}/license", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("POST", "/api/v1/servers/{serverId}/license/reveal", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("POST", "/api/v1/servers/{serverId}/license/regenerate", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("POST", "/api/v1/servers/{serverId}/license/revoke", empty, [401, 401, 401, 403, 403, 403, 200, 404]),
+    // The license is ACTIVE: the admin gets as far as the 409 that says so.
+    row("POST", "/api/v1/servers/{serverId}/license/reinstate", no_body, [401, 401, 401, 403, 403, 403, 409, 404]),
+    row("GET", "/api/v1/audit", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/audit/actions", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/audit/export", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("PUT", "/api/v1/settings", settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/platform", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/fleet", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    // The heartbeat knows license keys and nothing else: a session is no credential here.
+    row("POST", "/api/v1/heartbeat", heartbeat, [401, 401, 200, 401, NONE, NONE, 401, NONE]),
+];
