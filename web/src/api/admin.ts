@@ -1,0 +1,75 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { utcFromLocalInput } from '@/lib/time';
+import { api, unwrap } from './client';
+
+export const fleetQuery = queryOptions({
+  queryKey: ['fleet'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/fleet', { signal })),
+  refetchInterval: 10_000,
+});
+
+export const settingsQuery = queryOptions({
+  queryKey: ['settings'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/settings', { signal })),
+});
+
+export function useUpdateSettings() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: { dashboardIpAllowlist: string[]; offlineLimitDays: number | null }) =>
+      unwrap(api.PUT('/api/v1/settings', { body })),
+    onSuccess: (settings) => {
+      client.setQueryData(settingsQuery.queryKey, settings);
+      void client.invalidateQueries({ queryKey: ['platform'] });
+    },
+  });
+}
+
+/** As they stand in the address bar: times are `datetime-local` values read as UTC. */
+export interface AuditFilters {
+  action?: string;
+  actor?: string;
+  target?: string;
+  from?: string;
+  to?: string;
+}
+
+function auditParameters(filters: AuditFilters): AuditFilters {
+  const sent: AuditFilters = {};
+  if (filters.action) sent.action = filters.action;
+  if (filters.actor) sent.actor = filters.actor;
+  if (filters.target) sent.target = filters.target;
+  const from = utcFromLocalInput(filters.from);
+  const to = utcFromLocalInput(filters.to);
+  if (from !== undefined) sent.from = from;
+  if (to !== undefined) sent.to = to;
+  return sent;
+}
+
+export function auditQuery(filters: AuditFilters) {
+  const parameters = auditParameters(filters);
+  return infiniteQueryOptions({
+    queryKey: ['audit', 'list', parameters],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET('/api/v1/audit', {
+          params: { query: { ...parameters, limit: 50, ...(pageParam === null ? {} : { cursor: pageParam }) } },
+          signal,
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.nextCursor ?? null,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export const auditActionsQuery = queryOptions({
+  queryKey: ['audit', 'actions'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/audit/actions', { signal })),
+  staleTime: 600_000,
+});
+
+export function auditExportUrl(filters: AuditFilters): string {
+  const query = new URLSearchParams(Object.entries(auditParameters(filters)) as [string, string][]).toString();
+  return `/api/v1/audit/export${query === '' ? '' : `?${query}`}`;
+}

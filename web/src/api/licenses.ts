@@ -1,0 +1,54 @@
+import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { api, unwrap } from './client';
+import type { License } from './types';
+
+export function licenseQuery(serverId: string) {
+  return queryOptions({
+    queryKey: ['license', serverId],
+    queryFn: ({ signal }) =>
+      unwrap(api.GET('/api/v1/servers/{serverId}/license', { params: { path: { serverId } }, signal })),
+    refetchInterval: 10_000,
+  });
+}
+
+export function useRevealKey(serverId: string) {
+  return useMutation({
+    mutationFn: () =>
+      unwrap(api.POST('/api/v1/servers/{serverId}/license/reveal', { params: { path: { serverId } } })),
+    // The plaintext is not kept in any cache.
+    gcTime: 0,
+  });
+}
+
+function useLicenseAction<Body>(serverId: string, act: (body: Body) => Promise<License>) {
+  const client = useQueryClient();
+  const refresh = () => {
+    for (const key of ['license', 'users', 'servers', 'fleet']) void client.invalidateQueries({ queryKey: [key] });
+  };
+  return useMutation({
+    mutationFn: act,
+    onSuccess: (license) => {
+      client.setQueryData(licenseQuery(serverId).queryKey, license);
+    },
+    // Also after a refusal: it says that what is shown is out of date.
+    onSettled: refresh,
+  });
+}
+
+export function useRegenerateLicense(serverId: string) {
+  return useLicenseAction(serverId, () =>
+    unwrap(api.POST('/api/v1/servers/{serverId}/license/regenerate', { params: { path: { serverId } } })),
+  );
+}
+
+export function useRevokeLicense(serverId: string) {
+  return useLicenseAction(serverId, (graceSeconds: number) =>
+    unwrap(api.POST('/api/v1/servers/{serverId}/license/revoke', { params: { path: { serverId } }, body: { graceSeconds } })),
+  );
+}
+
+export function useReinstateLicense(serverId: string) {
+  return useLicenseAction(serverId, () =>
+    unwrap(api.POST('/api/v1/servers/{serverId}/license/reinstate', { params: { path: { serverId } } })),
+  );
+}

@@ -1,0 +1,71 @@
+import { createMemoryHistory } from '@tanstack/react-router';
+import { render, screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { afterEach, describe, expect, it } from 'vitest';
+import { setSessionEndedListener } from '@/api/client';
+import { mockApi, problem } from '@/test/api';
+import { App } from './App';
+import { createQueryClient } from './queryClient';
+import { createAppRouter } from './router';
+import { watchSessionEnd } from './sessionEnd';
+
+const ADMIN = { id: '1', username: 'admin', displayName: 'Marta', role: 'ADMIN', loginSlug: null };
+const CUSTOMER = { ...ADMIN, username: 'acme', displayName: null, role: 'CUSTOMER' };
+const UNAUTHENTICATED = problem({ status: 401, code: 'unauthenticated' });
+const FLEET = {
+  counts: { total: 0, online: 0, offline: 0, grace: 0, expired: 0, stopped: 0, notInstalled: 0 },
+  attention: [],
+};
+
+function open(path: string) {
+  const client = createQueryClient();
+  const router = createAppRouter(client);
+  router.update({ ...router.options, history: createMemoryHistory({ initialEntries: [path] }) });
+  watchSessionEnd(router, client);
+  render(<App router={router} queryClient={client} />);
+  return { router, user: userEvent.setup() };
+}
+
+afterEach(() => {
+  setSessionEndedListener(null);
+});
+
+describe('signing in and out', () => {
+  it('returns to where one wanted to go', async () => {
+    const api = mockApi({
+      'GET /me': UNAUTHENTICATED,
+      'POST /auth/login': { body: ADMIN },
+      'GET /settings': { body: { dashboardIpAllowlist: [], offlineLimitDays: null, updatedAt: null } },
+    });
+    const { router, user } = open('/admin/settings');
+    await user.type(await screen.findByLabelText('Username'), 'admin');
+    expect(screen.queryByText(/session has ended/)).not.toBeInTheDocument();
+    await user.type(screen.getByLabelText('Password'), 'x');
+    api.handlers['GET /me'] = { body: ADMIN };
+    await user.click(screen.getByRole('button', { name: 'Sign in' }));
+    expect(await screen.findByRole('heading', { name: 'Settings' })).toBeInTheDocument();
+    expect(router.state.location.pathname).toBe('/admin/settings');
+  });
+
+  it('says that the session has ended, and keeps the way back', async () => {
+    const api = mockApi({ 'GET /me': { body: ADMIN }, 'GET /fleet': { body: FLEET } });
+    const { router, user } = open('/admin/fleet');
+    await screen.findByText('Add your first customer');
+    for (const key of ['GET /me', 'GET /users', 'GET /fleet']) api.handlers[key] = UNAUTHENTICATED;
+    await user.click(screen.getByRole('link', { name: 'Users' }));
+    expect(await screen.findByText(/Your session has ended/)).toBeInTheDocument();
+    expect(router.state.location.search).toMatchObject({ redirect: '/admin/users' });
+  });
+
+  it('shows the same page for unknown addresses and those of the other role', async () => {
+    mockApi({ 'GET /me': { body: CUSTOMER } });
+    const { router } = open('/admin/users');
+    expect(await screen.findByRole('heading', { name: 'Page not found' })).toBeInTheDocument();
+    const here = document.body.textContent;
+    await router.navigate({ href: '/nonsense' });
+    await waitFor(() => {
+      expect(router.state.location.pathname).toBe('/nonsense');
+    });
+    expect(document.body.textContent).toBe(here);
+  });
+});

@@ -1,0 +1,28 @@
+import type { QueryClient } from '@tanstack/react-query';
+import { setSessionEndedListener } from '@/api/client';
+import { meQuery } from '@/api/session';
+import { safeRedirect } from '@/lib/redirect';
+import type { AppRouter } from './router';
+
+/** Any answer that nobody is signed in leads back to the login page, and from there back here. */
+export function watchSessionEnd(router: AppRouter, queryClient: QueryClient): void {
+  let ending = false;
+
+  async function end(): Promise<void> {
+    ending = true;
+    const wanted = safeRedirect(router.state.location.href);
+    await router.navigate({
+      to: '/login',
+      search: { ended: true, ...(wanted === null ? {} : { redirect: wanted }) },
+      ignoreBlocker: true,
+    });
+    // Only now: what is still on the screen must not start asking again.
+    queryClient.clear();
+    ending = false;
+  }
+
+  setSessionEndedListener(() => {
+    // Without a person in the cache nobody was signed in, so nothing has ended.
+    if (!ending && queryClient.getQueryData(meQuery.queryKey) !== undefined) void end();
+  });
+}

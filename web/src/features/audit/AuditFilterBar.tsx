@@ -1,0 +1,99 @@
+import { Select, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { auditActionsQuery, type AuditFilters } from '@/api/admin';
+import { FilterBar } from '@/components/FilterBar';
+import { SearchInput } from '@/components/SearchInput';
+import { useDraft } from '@/lib/useDraft';
+import classes from './audit.module.css';
+
+interface AuditFilterBarProps {
+  filters: AuditFilters;
+  onChange: (change: AuditFilters) => void;
+}
+
+export function AuditFilterBar({ filters, onChange }: AuditFilterBarProps) {
+  const actions = useQuery(auditActionsQuery);
+  const known = actions.data?.items ?? [];
+  const options = filters.action !== undefined && !known.includes(filters.action) ? [filters.action, ...known] : known;
+
+  return (
+    <FilterBar label="Filter the audit log">
+      <div className={classes.action}>
+        <Select
+          aria-label="Filter by action"
+          placeholder="All actions"
+          data={options}
+          value={filters.action ?? null}
+          onChange={(action) => {
+            onChange({ action: action ?? undefined });
+          }}
+          searchable
+          clearable
+          allowDeselect
+          clearButtonProps={{ 'aria-label': 'Clear action' }}
+          nothingFoundMessage="No such action"
+          maxDropdownHeight={320}
+        />
+      </div>
+      <SearchInput
+        label="Filter by actor"
+        placeholder="Actor"
+        value={filters.actor}
+        onChange={(actor) => {
+          onChange({ actor });
+        }}
+      />
+      <SearchInput
+        label="Filter by target"
+        placeholder="Target name or id"
+        value={filters.target}
+        onChange={(target) => {
+          onChange({ target });
+        }}
+      />
+      <div className={classes.times}>
+        <TimeInput
+          label="From (UTC)"
+          value={filters.from}
+          onChange={(from) => {
+            onChange({ from });
+          }}
+        />
+        <TimeInput
+          label="To (UTC)"
+          value={filters.to}
+          onChange={(to) => {
+            onChange({ to });
+          }}
+        />
+      </div>
+    </FilterBar>
+  );
+}
+
+interface TimeInputProps {
+  label: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+}
+
+function TimeInput({ label, value, onChange }: TimeInputProps) {
+  const [text, setText] = useDraft(value ?? '');
+  return (
+    <div className={classes.time}>
+      <TextInput
+        type="datetime-local"
+        aria-label={label}
+        value={text}
+        max="9999-12-31T23:59"
+        leftSection={<span className={classes.prefix}>{label.replace(' (UTC)', '')}</span>}
+        leftSectionWidth={48}
+        onChange={(event) => {
+          const next = event.currentTarget.value;
+          setText(next);
+          onChange(next === '' ? undefined : next);
+        }}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,44 @@
+import { screen } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
+import type { Server } from '@/api/types';
+import { mockApi } from '@/test/api';
+import { aConfig, aServer, SERVER_ID } from '@/test/data';
+import { show } from '@/test/render';
+import { ServerView } from './ServerView';
+
+async function view(server: Server, dashboardIpAllowlist: string[] = []) {
+  mockApi({
+    [`GET /servers/${SERVER_ID}/config`]: { body: aConfig() },
+    'GET /platform': { body: { dashboardIpAllowlist, version: '1.0.0' } },
+  });
+  await show(<ServerView server={server} />);
+}
+
+describe('ServerView', () => {
+  it('explains a server that is not installed, without asking for credentials', async () => {
+    await view(aServer({ status: 'NOT_INSTALLED' }), ['203.0.113.7', '2001:db8::/32']);
+    expect(screen.getByRole('heading', { name: 'Connect your server' })).toBeInTheDocument();
+    expect(screen.getAllByText('Not installed').length).toBeGreaterThan(0);
+    expect(await screen.findByText('203.0.113.7, 2001:db8::/32')).toBeInTheDocument();
+    expect(screen.getByRole('button', { name: 'Copy dashboard IP allowlist' })).toBeInTheDocument();
+    expect(screen.queryByLabelText(/ssh/i)).not.toBeInTheDocument();
+  });
+
+  it('leaves the allowlist panel out while the list is empty', async () => {
+    await view(aServer({ status: 'NOT_INSTALLED' }));
+    await screen.findByDisplayValue('http://10.0.0.1:800');
+    expect(screen.queryByText('Dashboard IP allowlist')).not.toBeInTheDocument();
+  });
+
+  it('has no Connect card once a gateway has reported', async () => {
+    await view(aServer({ status: 'OFFLINE' }));
+    expect(screen.queryByRole('heading', { name: 'Connect your server' })).not.toBeInTheDocument();
+    expect(screen.getByText('Offline')).toBeInTheDocument();
+  });
+
+  it('shows markup from the server as text', async () => {
+    await view(aServer({ name: '<img src=x onerror=alert(1)>' }));
+    expect(screen.getByRole('heading', { name: '<img src=x onerror=alert(1)>' })).toBeInTheDocument();
+    expect(document.querySelector('img')).toBeNull();
+  });
+});

@@ -1,0 +1,61 @@
+import { Stack } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { licenseQuery } from '@/api/licenses';
+import type { License, ServerStatus } from '@/api/types';
+import { Fact, Facts } from '@/components/Facts';
+import { LicenseBadge } from '@/components/LicenseBadge';
+import { RelativeTime } from '@/components/RelativeTime';
+import { Section } from '@/components/Section';
+import { ErrorState, LoadingLines } from '@/components/States';
+import { spokenUtc } from '@/lib/time';
+import { KeyField } from './KeyField';
+import { LicenseActions } from './LicenseActions';
+
+interface LicenseCardProps {
+  serverId: string;
+  username: string;
+  serverStatus: ServerStatus;
+}
+
+export function LicenseCard({ serverId, username, serverStatus }: LicenseCardProps) {
+  const license = useQuery(licenseQuery(serverId));
+  return (
+    <Section title="License">
+      {license.data !== undefined ? (
+        <Stack gap="md">
+          <LicenseFacts license={license.data} />
+          <LicenseActions license={license.data} username={username} installed={serverStatus !== 'NOT_INSTALLED'} />
+        </Stack>
+      ) : license.isError ? (
+        <ErrorState what="The license" error={license.error} onRetry={() => void license.refetch()} retrying={license.isFetching} />
+      ) : (
+        <LoadingLines />
+      )}
+    </Section>
+  );
+}
+
+function LicenseFacts({ license }: { license: License }) {
+  return (
+    <Facts>
+      <Fact name="License key">
+        {/* Another key is another field: what was revealed must not outlive a regeneration. */}
+        <KeyField key={license.maskedKey} serverId={license.serverId} maskedKey={license.maskedKey} />
+      </Fact>
+      <Fact name="Status">
+        <LicenseBadge status={license.status} />
+      </Fact>
+      <Fact name="Installed version">
+        {license.installedVersion ? <span className="mono">{license.installedVersion}</span> : 'Not reported yet'}
+      </Fact>
+      <Fact name="Last heartbeat">
+        <RelativeTime at={license.lastHeartbeatAt} />
+      </Fact>
+      {license.status === 'GRACE' && license.graceExpiresAt && (
+        <Fact name="Grace expires">
+          <RelativeTime at={license.graceExpiresAt} />, on {spokenUtc(license.graceExpiresAt)}
+        </Fact>
+      )}
+    </Facts>
+  );
+}

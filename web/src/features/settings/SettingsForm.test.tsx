@@ -1,0 +1,54 @@
+import { screen, waitFor, within } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
+import { mockApi, problem, type Reply } from '@/test/api';
+import { show } from '@/test/render';
+import { SettingsForm } from './SettingsForm';
+
+const SETTINGS = { dashboardIpAllowlist: ['203.0.113.7'], offlineLimitDays: null, updatedAt: null };
+
+async function form(answer: Reply) {
+  const api = mockApi({ 'PUT /settings': answer });
+  const { user } = await show(<SettingsForm settings={SETTINGS} />);
+  return { api, user };
+}
+
+const save = () => screen.getByRole('button', { name: 'Save settings' });
+const chips = () => within(screen.getByRole('list', { name: 'Allowlist entries' })).getAllByRole('listitem');
+
+describe('SettingsForm', () => {
+  it('splits what is pasted into chips and saves them', async () => {
+    const saved = { dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'], offlineLimitDays: 30, updatedAt: null };
+    const { api, user } = await form({ body: saved });
+    expect(save()).toBeDisabled();
+    await user.click(screen.getByLabelText('Add IP addresses or CIDR ranges'));
+    await user.paste('10.0.0.0/8, ::1\n203.0.113.7');
+    expect(chips()).toHaveLength(3);
+    await user.type(screen.getByLabelText('Offline limit in days'), '30');
+    await user.click(save());
+    await waitFor(() => {
+      expect(api.calls[0]?.body).toEqual({ dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'], offlineLimitDays: 30 });
+    });
+    await waitFor(() => {
+      expect(save()).toBeDisabled();
+    });
+  });
+
+  it('keeps a wrong entry with its reason and does not send it', async () => {
+    const { user } = await form({});
+    await user.type(screen.getByLabelText('Add IP addresses or CIDR ranges'), '10.0.0.300{Enter}');
+    expect(chips()).toHaveLength(2);
+    expect(screen.getByRole('alert')).toHaveTextContent('10.0.0.300 is not an IP address or CIDR range');
+    expect(save()).toBeDisabled();
+    await user.click(screen.getByRole('button', { name: 'Remove 10.0.0.300' }));
+    expect(screen.queryByRole('alert')).not.toBeInTheDocument();
+  });
+
+  it('marks the entry that the server refuses', async () => {
+    const { user } = await form(
+      problem({ status: 422, code: 'validation_failed', errors: [{ field: 'dashboardIpAllowlist[1]', code: 'x', message: 'has host bits set' }] }),
+    );
+    await user.type(screen.getByLabelText('Add IP addresses or CIDR ranges'), '10.0.0.1/8{Enter}');
+    await user.click(save());
+    expect(await screen.findByRole('alert')).toHaveTextContent('10.0.0.1/8 has host bits set');
+  });
+});

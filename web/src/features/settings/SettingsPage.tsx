@@ -1,0 +1,23 @@
+import { useQuery } from '@tanstack/react-query';
+import { settingsQuery } from '@/api/admin';
+import { PageHeader } from '@/components/PageHeader';
+import { Section } from '@/components/Section';
+import { ErrorState, LoadingLines } from '@/components/States';
+import { SettingsForm } from './SettingsForm';
+
+export function SettingsPage() {
+  const settings = useQuery(settingsQuery);
+  if (settings.data !== undefined) return <SettingsForm settings={settings.data} />;
+  return (
+    <div style={{ maxWidth: 760 }}>
+      <PageHeader title="Settings" purpose="What holds for every server of this dashboard." />
+      {settings.isError ? (
+        <ErrorState what="The settings" error={settings.error} onRetry={() => void settings.refetch()} retrying={settings.isFetching} />
+      ) : (
+        <Section title="Dashboard IP allowlist">
+          <LoadingLines />
+        </Section>
+      )}
+    </div>
+  );
+}

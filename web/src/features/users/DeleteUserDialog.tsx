@@ -1,0 +1,74 @@
+import { List } from '@mantine/core';
+import { useState } from 'react';
+import type { User } from '@/api/types';
+import { useDeleteUser } from '@/api/users';
+import { ConfirmDialog } from '@/components/ConfirmDialog';
+import { notifyDone } from '@/lib/notify';
+
+interface DeleteUserDialogProps {
+  user: User | null;
+  onClose: () => void;
+  onDeleted?: () => void;
+}
+
+export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogProps) {
+  const remove = useDeleteUser();
+  // Kept while the dialog fades out, so that its words do not vanish first.
+  const [last, setLast] = useState(user);
+  if (user !== null && user !== last) setLast(user);
+  if (last === null) return null;
+
+  const close = (): void => {
+    remove.reset();
+    onClose();
+  };
+
+  return (
+    <ConfirmDialog
+      opened={user !== null}
+      onClose={close}
+      title={`Delete ${last.username}`}
+      confirmLabel="Delete user"
+      danger
+      typed={{ value: last.username, what: 'username' }}
+      pending={remove.isPending}
+      error={remove.error}
+      onConfirm={() => {
+        remove.mutate(
+          { userId: last.id, username: last.username },
+          {
+            onSuccess: () => {
+              notifyDone(`${last.username} was deleted.`);
+              close();
+              onDeleted?.();
+            },
+          },
+        );
+      }}
+    >
+      <WhatHappens user={last} />
+    </ConfirmDialog>
+  );
+}
+
+function WhatHappens({ user }: { user: User }) {
+  return (
+    <List size="sm" spacing={6}>
+      <List.Item>
+        The account <b>{user.username}</b> is deleted and signed out everywhere, at once.
+      </List.Item>
+      {user.server && (
+        <>
+          <List.Item>
+            The server <b>{user.server.name}</b> is deleted with it, and its license key is retired.
+          </List.Item>
+          <List.Item>
+            The gateway on the customer’s machine stops at its next heartbeat, within about a minute. From then on
+            visitors get “connection refused”.
+          </List.Item>
+        </>
+      )}
+      <List.Item>This cannot be undone. The audit log keeps its entries.</List.Item>
+    </List>
+  );
+}

@@ -1,0 +1,105 @@
+import { Button, Stack } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { ApiError } from '@/api/problem';
+import type { User } from '@/api/types';
+import { userQuery } from '@/api/users';
+import { Icon } from '@/components/Icon';
+import { PageHeader } from '@/components/PageHeader';
+import { Section } from '@/components/Section';
+import { ErrorState, LoadingLines, OutOfDate } from '@/components/States';
+import { LicenseCard } from '@/features/license/LicenseCard';
+import { ManageCard } from '@/features/server/ManageCard';
+import { ServerCard } from '@/features/server/ServerCard';
+import { NotFoundPage } from '@/features/shell/NotFoundPage';
+import { useMe } from '@/features/shell/useMe';
+import { BackToUsers } from './AddUserPage';
+import { DeleteUserDialog } from './DeleteUserDialog';
+import { EditUserForm } from './EditUserForm';
+import classes from './users.module.css';
+
+const route = getRouteApi('/shell/admin/users/$userId');
+
+export function EditUserPage() {
+  const { userId } = route.useParams();
+  const user = useQuery(userQuery(userId));
+
+  if (user.error instanceof ApiError && [400, 404, 422].includes(user.error.status)) return <NotFoundPage />;
+  if (user.data !== undefined) {
+    return (
+      <Stack gap="md">
+        <OutOfDate query={user} />
+        <EditUser key={userId} user={user.data} />
+      </Stack>
+    );
+  }
+  return (
+    <>
+      <PageHeader title="Edit user" purpose="Account, server and license." back={<BackToUsers />} />
+      {user.isError ? (
+        <ErrorState what="The user" error={user.error} onRetry={() => void user.refetch()} retrying={user.isFetching} />
+      ) : (
+        <Section title="Account">
+          <LoadingLines lines={6} />
+        </Section>
+      )}
+    </>
+  );
+}
+
+function EditUser({ user }: { user: User }) {
+  const me = useMe();
+  const navigate = useNavigate();
+  const [deleting, setDeleting] = useState(false);
+  const { server } = user;
+  const account = (
+    <Section title="Account">
+      <EditUserForm user={user} />
+    </Section>
+  );
+
+  return (
+    <div>
+      <PageHeader
+        title={user.displayName ?? user.username}
+        purpose={user.server ? 'The customer’s account, server and license.' : 'An admin of this dashboard.'}
+        back={<BackToUsers />}
+        action={
+          user.id !== me.id && (
+            <Button
+              variant="default"
+              leftSection={<Icon name="trash" size={14} />}
+              onClick={() => {
+                setDeleting(true);
+              }}
+            >
+              Delete user
+            </Button>
+          )
+        }
+      />
+      {server ? (
+        <div className={classes.columns}>
+          <div className={classes.column}>
+            {account}
+            <LicenseCard serverId={server.id} username={user.username} serverStatus={server.status} />
+          </div>
+          <div className={classes.column}>
+            <ServerCard server={server} />
+            <ManageCard serverId={server.id} serverStatus={server.status} />
+          </div>
+        </div>
+      ) : (
+        <Stack className={classes.narrow}>{account}</Stack>
+      )}
+      <DeleteUserDialog
+        user={deleting ? user : null}
+        onClose={() => {
+          setDeleting(false);
+        }}
+        onDeleted={() => void navigate({ to: '/admin/users' })}
+      />
+    </div>
+  );
+}
