@@ -1,8 +1,10 @@
 """Makes the demo customer through the dashboard's API, as a person would in the web interface.
 
-Usage: provision.py DASHBOARD-URL CUSTOMER-NAME VISITOR-PORT BACKEND-URL
-Reads two lines from standard input: the admin's password and the customer's. Nothing secret is on the command line or in a URL.
-Exit codes: 0 made (or already there), 1 with one sentence on standard error.
+Usage: provision.py make DASHBOARD-URL CUSTOMER-NAME VISITOR-PORT SITE-PORT
+       provision.py move DASHBOARD-URL CUSTOMER-NAME OLD-VISITOR-PORT OLD-SITE-PORT NEW-VISITOR-PORT NEW-SITE-PORT
+`make` reads two lines from standard input, the admin's password and the customer's; `move` reads the customer's and changes only a
+listener that is still as `make` left it. Nothing secret is on the command line or in a URL.
+Exit codes: 0 done (or nothing to do), 1 with one sentence on standard error.
 """
 
 import contextlib
@@ -48,41 +50,57 @@ def explain(body: bytes) -> str:
     return fields or problem.get("detail") or problem.get("title") or "no reason given"
 
 
-def provision(dashboard: Dashboard, admin: str, password: str, customer: str, port: int, backend: str) -> None:
-    dashboard.call("POST", "/auth/login", {"username": "admin", "password": admin})
+def listener(port: str, site: str) -> dict:
+    return {"port": int(port), "backendUrl": f"http://127.0.0.1:{site}"}
+
+
+@contextlib.contextmanager
+def signed_in(dashboard: Dashboard, username: str, password: str):
+    dashboard.call("POST", "/auth/login", {"username": username, "password": password})
     try:
-        found = dashboard.call("GET", f"/users?search={customer}")["items"]
-        user = next((item for item in found if item["username"] == customer), None)
-        if user is None:
-            user = dashboard.call(
-                "POST",
-                "/users",
-                {
-                    "username": customer,
-                    "password": password,
-                    "displayName": "Demo customer",
-                    "loginSlug": customer,
-                    "role": "CUSTOMER",
-                    "serverName": "Demo website",
-                },
-            )
-        if user.get("server") is None:
-            raise Refused(f'"{customer}" is not a customer; rename that user, or choose another name with PROXIMA_RUN_CUSTOMER')
-        server = user["server"]["id"]
-        config = dashboard.call("GET", f"/servers/{server}/config")
-        if not config["listeners"]:
-            listeners = [{"port": port, "backendUrl": backend}]
-            dashboard.call("PUT", f"/servers/{server}/config", {"generation": config["generation"], "listeners": listeners})
+        yield
     finally:
         with contextlib.suppress(Refused):
             dashboard.call("POST", "/auth/logout")
 
 
+def make(dashboard: Dashboard, customer: str, port: str, site: str) -> None:
+    admin, password = read_line(), read_line()
+    with signed_in(dashboard, "admin", admin):
+        found = dashboard.call("GET", f"/users?search={customer}")["items"]
+        user = next((item for item in found if item["username"] == customer), None)
+        if user is None:
+            new = {"username": customer, "password": password, "displayName": "Demo customer", "loginSlug": customer}
+            user = dashboard.call("POST", "/users", {**new, "role": "CUSTOMER", "serverName": "Demo website"})
+        if user.get("server") is None:
+            raise Refused(f'"{customer}" is not a customer; rename that user, or choose another name with PROXIMA_RUN_CUSTOMER')
+        path = f"/servers/{user['server']['id']}/config"
+        config = dashboard.call("GET", path)
+        if not config["listeners"]:
+            dashboard.call("PUT", path, {"generation": config["generation"], "listeners": [listener(port, site)]})
+
+
+def move(dashboard: Dashboard, customer: str, old_port: str, old_site: str, port: str, site: str) -> None:
+    old, new = listener(old_port, old_site), listener(port, site)
+    with signed_in(dashboard, customer, read_line()):
+        server = dashboard.call("GET", "/servers")["items"][0]
+        path = f"/servers/{server['id']}/config"
+        config = dashboard.call("GET", path)
+        # The dashboard may write a URL with a closing slash.
+        moved = [new if {**one, "backendUrl": one["backendUrl"].rstrip("/")} == old else one for one in config["listeners"]]
+        if moved == config["listeners"]:
+            raise Refused(f"{customer}'s listeners were changed since; set the ports in the dashboard")
+        dashboard.call("PUT", path, {"generation": config["generation"], "listeners": moved})
+
+
+def read_line() -> str:
+    return sys.stdin.readline().rstrip("\n")
+
+
 def main() -> int:
-    url, customer, port, backend = sys.argv[1:5]
-    admin, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
+    action, url, *rest = sys.argv[1:]
     try:
-        provision(Dashboard(url), admin, password, customer, int(port), backend)
+        {"make": make, "move": move}[action](Dashboard(url), *rest)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1

@@ -14,8 +14,10 @@ step() {
     step_pid=$!
     while kill -0 "$step_pid" 2>/dev/null; do
         if [[ -t 1 ]]; then
-            line="$(tail -c 300 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | tr -cd '[:print:]')"
-            printf '\r\033[K  ...   %s (%s) %.*s' "$name" "$(elapsed $((SECONDS - began)))" 60 "$line"
+            line="$(tail -c 300 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | tr -cd '[:print:]' || true)"
+            line="  ...   $name ($(elapsed $((SECONDS - began)))) $line"
+            # One line of the terminal, so that it can be written over.
+            printf '\r\033[K%s' "${line:0:$(($(tput cols 2>/dev/null || echo 80) - 1))}"
         elif ((SECONDS - began >= shown + 30)); then
             shown=$((SECONDS - began))
             printf '  ...   %s (%s)\n' "$name" "$(elapsed "$shown")"

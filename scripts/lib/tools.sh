@@ -27,7 +27,7 @@ in_foreground() {
 
 # install_wanted: installs the noted packages, as root or with sudo.
 install_wanted() {
-    if ((${#missing_packages[@]} == 0)); then return; fi
+    if ((${#missing_packages[@]} == 0)); then return 0; fi
     local list="${missing_packages[*]}" runner=(step)
     have apt-get || die "these programs are missing (their Debian names): $list; install them and start again"
     if ((EUID != 0)); then
@@ -93,14 +93,14 @@ node_is_new_enough() {
 
 want_node() {
     if [[ -x "$NODE_HOME/node_modules/.bin/node" ]]; then PATH="$NODE_HOME/node_modules/.bin:$PATH"; fi
-    if node_is_new_enough; then return; fi
+    if node_is_new_enough; then return 0; fi
     want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
     want npm have npm
 }
 
 # ensure_node: after install_wanted. Puts a Node that is new enough first in PATH.
 ensure_node() {
-    if node_is_new_enough; then return; fi
+    if node_is_new_enough; then return 0; fi
     local platform
     case "$(uname -m)" in
     x86_64) platform=x64 ;;
@@ -125,7 +125,7 @@ ensure_node() {
 ensure_modules() {
     local folder="$1" stamp="$REPOSITORY/$1/node_modules/.installed-from" now
     now="$(cat "$REPOSITORY/$folder/package-lock.json" "$REPOSITORY/$folder/package.json" <(node --version) | sha256sum)"
-    if [[ "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return; fi
+    if [[ "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return 0; fi
     step "npm packages of $folder/" npm --prefix "$REPOSITORY/$folder" ci --no-audit --no-fund ||
         step_die "the npm packages of $folder/ could not be installed; the reason is above" "the npm packages of $folder/ could not be fetched; check the network and start again"
     printf '%s\n' "$now" >"$stamp"
@@ -136,7 +136,7 @@ ensure_web() {
     ensure_modules web
     local stamp="$REPOSITORY/.cache/web-built-from" now
     now="$(cd "$REPOSITORY" && find web openapi -path web/node_modules -prune -o -path web/dist -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)"
-    if [[ -e "$REPOSITORY/web/dist/index.html" && "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return; fi
+    if [[ -e "$REPOSITORY/web/dist/index.html" && "$(cat "$stamp" 2>/dev/null)" == "$now" ]]; then return 0; fi
     step "the web interface" npm --prefix "$REPOSITORY/web" run build || step_die 'the web interface did not build; its errors are above'
     mkdir -p "$REPOSITORY/.cache"
     printf '%s\n' "$now" >"$stamp"

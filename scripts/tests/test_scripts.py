@@ -125,6 +125,8 @@ class FakeDashboard(http.server.BaseHTTPRequestHandler):
             return 200, {"items": self.users}
         if path == "/users":
             return 201, {"username": body["username"], "server": {"id": "s1"}}
+        if path == "/servers":
+            return 200, {"items": [{"id": "s1"}]}
         if path == "/servers/s1/config":
             return 200, {"generation": 3, "listeners": self.listeners}
         return 200, {}
@@ -141,9 +143,9 @@ class Provision(unittest.TestCase):
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
 
-    def provision(self, password="right"):
+    def provision(self, *more, action="make", password="right"):
         url = f"http://127.0.0.1:{self.server.server_port}"
-        command = [sys.executable, SCRIPTS / "lib/provision.py", url, "alice", "8090", "http://127.0.0.1:3000"]
+        command = [sys.executable, SCRIPTS / "lib/provision.py", action, url, "alice", "8090", "3000", *more]
         return subprocess.run(command, input=f"{password}\nhers\n", capture_output=True, text=True, timeout=30)
 
     def test_the_customer_and_its_listener_are_made(self):
@@ -161,6 +163,19 @@ class Provision(unittest.TestCase):
         FakeDashboard.listeners = [{"port": 1, "backendUrl": "http://x"}]
         self.assertEqual(self.provision().returncode, 0)
         self.assertEqual([call[0] for call in FakeDashboard.calls], ["POST", "GET", "GET", "POST"])
+
+    def test_the_listener_moves_with_the_ports_and_others_stay(self):
+        other = {"port": 1, "backendUrl": "http://x"}
+        FakeDashboard.listeners = [other, {"port": 8090, "backendUrl": "http://127.0.0.1:3000/"}]
+        self.assertEqual(self.provision("8091", "3001", action="move").returncode, 0)
+        sent = {(method, path): body for method, path, body, _ in FakeDashboard.calls}
+        moved = sent["PUT", "/api/v1/servers/s1/config"]["listeners"]
+        self.assertEqual(moved, [other, {"port": 8091, "backendUrl": "http://127.0.0.1:3001"}])
+
+    def test_a_listener_that_its_owner_changed_is_not_moved(self):
+        FakeDashboard.listeners = [{"port": 9000, "backendUrl": "http://127.0.0.1:3000"}]
+        result = self.provision("8091", "3001", action="move")
+        self.assertEqual((result.returncode, result.stderr), (1, "alice's listeners were changed since; set the ports in the dashboard\n"))
 
     def test_a_refusal_is_one_sentence(self):
         result = self.provision(password="wrong")

@@ -136,6 +136,7 @@ pub async fn first_broken(pool: &PgPool) -> DbResult<Option<i64>> {
                WHERE a.hash <> audit_row_hash(a.prev_hash, a)
                   OR a.prev_hash <> COALESCE(p.hash, '\x0000000000000000000000000000000000000000000000000000000000000000')
                   OR (p.id IS NULL AND a.id <> 1)
+                  OR a.id > (SELECT id FROM audit_head)
                UNION ALL
                SELECT h.id FROM audit_head h LEFT JOIN audit_log a ON a.id = h.id
                WHERE h.id > 0 AND a.hash IS DISTINCT FROM h.hash

@@ -11,6 +11,9 @@ pub enum DbError {
     /// A row that this one refers to is gone.
     #[error("the rule {constraint} was broken: the row it refers to is gone")]
     Gone { constraint: String },
+    /// A value that PostgreSQL cannot hold, and so nobody has.
+    #[error("the database cannot hold a value: {0}")]
+    Unstorable(#[source] sqlx::Error),
     /// The database is down, slow, full or read-only: try again later. Never a verdict (invariant 1).
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -19,9 +22,12 @@ pub enum DbError {
     Internal(#[source] sqlx::Error),
 }
 
-/// SQLSTATE classes that pass: connection, resources, operator intervention, read-only, lock
-/// and serialization failures (PostgreSQL documentation, appendix A).
-const PASSING: &[&str] = &["08", "53", "57", "58", "25006", "40", "55P03", "XX001"];
+/// SQLSTATE classes that pass: connection, login, a database that is not there or not open, resources,
+/// operator intervention, read-only, lock and serialization failures (PostgreSQL documentation, appendix A).
+const PASSING: &[&str] = &["08", "28", "3D", "53", "57", "58", "25006", "40", "55000", "55P03", "XX001"];
+
+/// A text with a NUL, and a date out of range: PostgreSQL takes neither, whoever sent them.
+const UNSTORABLE: &[&str] = &["22021", "22008"];
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
@@ -46,6 +52,8 @@ impl From<sqlx::Error> for DbError {
         let code = database.code().unwrap_or_default();
         if PASSING.iter().any(|prefix| code.starts_with(prefix)) {
             Self::Unavailable(error)
+        } else if UNSTORABLE.contains(&code.as_ref()) {
+            Self::Unstorable(error)
         } else {
             Self::Internal(error)
         }

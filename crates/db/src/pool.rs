@@ -33,6 +33,20 @@ pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
 }
 
+/// How many migrations the schema lacks. Changes nothing.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn missing_migrations(pool: &PgPool) -> DbResult<usize> {
+    let begun: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
+    let applied: Vec<i64> = if begun {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await?
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
+}
+
 /// The migrations, for tests that make their own databases.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

@@ -162,6 +162,16 @@ pub async fn password_hash(pool: &PgPool, id: UserId) -> DbResult<Option<String>
     Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1", id.0).fetch_optional(pool).await?)
 }
 
+/// The present hash, which nobody changes until the transaction ends; `None` when the account is gone.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn hold_password_hash(connection: &mut PgConnection, id: UserId) -> DbResult<Option<String>> {
+    Ok(sqlx::query_scalar!("SELECT password_hash FROM users WHERE id = $1 FOR SHARE", id.0)
+        .fetch_optional(connection)
+        .await?)
+}
+
 /// The name that a personal login page greets with.
 ///
 /// # Errors

@@ -116,6 +116,11 @@ impl Blocker {
         }
     }
 
+    /// Its connection, within its transaction.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
     pub async fn release(mut self) {
         sqlx::query("ROLLBACK").execute(&mut self.connection).await.expect("rolled back");
         self.connection.close().await.expect("closed");

@@ -167,11 +167,26 @@ impl DashboardProcess {
         self.finish().await
     }
 
-    /// SIGTERM, and waits for its end.
-    pub async fn stop(mut self) -> (Option<i32>, String) {
+    /// Sends SIGTERM, and waits until it says that it stops.
+    pub async fn terminate(&self) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
         assert!(sent.success());
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !self.output().contains("stopping") {
+            assert!(tokio::time::Instant::now() < deadline, "it does not stop: {}", self.output());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn stop(self) -> (Option<i32>, String) {
+        self.terminate().await;
+        self.ended().await
+    }
+
+    /// Its exit code, and all that it said.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("its status");
         (status.code(), self.finish().await)
     }

@@ -11,6 +11,9 @@ pub enum AppError {
     /// Input that was refused: every bad field.
     #[error("the input is not valid")]
     Invalid(FieldErrors),
+    /// A body over the limit.
+    #[error("the request is too large")]
+    TooLarge,
     /// A value that somebody else has.
     #[error("{}", .0.message)]
     Conflict(FieldError),
@@ -52,6 +55,9 @@ impl From<DbError> for AppError {
         match error {
             DbError::Conflict { constraint } => conflict(&constraint),
             DbError::Gone { .. } => Self::NotFound,
+            DbError::Unstorable(_) => {
+                FieldError::new("request", "invalid", "It holds a NUL character or a date out of range.").into()
+            }
             DbError::Unavailable(error) => Self::Unavailable(error.into()),
             DbError::Internal(error) => Self::Internal(error.into()),
         }

@@ -87,6 +87,8 @@ pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<D
 /// [`AppError::LicenseState`] from ACTIVE, [`AppError::NotFound`].
 pub async fn reinstate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<ServerRow> {
     const ACTION: &str = "server.license.reinstate";
+    // An expiry that nobody has seen yet is on record before it is undone.
+    observe_expiries(&app.db).await?;
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
     let before = locked.license.status_at(locked.now);

@@ -52,17 +52,25 @@ pub async fn login(
     origin: &Origin,
 ) -> AppResult<(UserRow, SessionToken)> {
     let username = username.map(|name| name.trim().to_lowercase());
-    let found = users::find_credentials(&app.db, username.as_deref(), slug).await?;
+    // PostgreSQL holds no NUL, so nobody is called that.
+    let unstorable = [username.as_deref(), slug].into_iter().flatten().any(|name| name.contains('\0'));
+    let found =
+        if unstorable { None } else { users::find_credentials(&app.db, username.as_deref(), slug).await? };
     let (user, hash) = match found {
         Some(credentials) => (Some(credentials.user), Some(credentials.password_hash)),
         None => (None, None),
     };
-    let matches = app.passwords.verify(password, hash).await?;
+    let matches = app.passwords.verify(password, hash.clone()).await?;
     // A name that nobody has is not written down: people type passwords there.
     let Some(user) = user else { return Err(AppError::InvalidCredentials) };
     let actor = actor_of(&user, None, origin.ip);
     let mut tx = app.begin().await?;
-    if !matches {
+    // A change of password, or a deletion, that came in between ends this login as it ends the sessions before it.
+    let present = users::hold_password_hash(&mut tx, user.user_id()).await?;
+    if present.is_none() {
+        return Err(AppError::InvalidCredentials);
+    }
+    if !matches || present != hash {
         audit::failed(&mut tx, &actor, "user.login.failed", Some(user_target(&user)), json!({})).await?;
         commit(tx).await?;
         return Err(AppError::InvalidCredentials);

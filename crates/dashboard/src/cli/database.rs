@@ -25,6 +25,13 @@ pub(crate) enum Use {
 impl Database {
     /// Connects, and brings the schema up to date.
     pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
+        let database = Self::connect(args, connections, purpose).await?;
+        proxima_db::migrate(&database.pool).await.context("the database's schema could not be brought up to date")?;
+        Ok(database)
+    }
+
+    /// Connects to the schema as it is.
+    pub(crate) async fn connect(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let (url, embedded) = match &args.database_url {
             Some(url) => (url.clone(), None),
             None => {
@@ -37,7 +44,6 @@ impl Database {
         } else {
             "cannot connect to the PostgreSQL of DATABASE_URL: check the address, the user and the password"
         })?;
-        proxima_db::migrate(&pool).await.context("the database's schema could not be brought up to date")?;
         Ok(Self { pool, embedded })
     }
 

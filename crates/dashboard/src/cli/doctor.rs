@@ -18,13 +18,17 @@ type Finding = Result<String, String>;
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut findings = vec![data_folder(&args.data)];
-    match Database::open(&args.data, 2, Use::Command).await {
+    match Database::connect(&args.data, 2, Use::Command).await {
         Err(error) => findings.push(Err(format!("database: {error:#}"))),
         Ok(database) => {
-            findings.push(Ok("database: reachable, schema up to date".to_owned()));
-            findings.push(key_file(&args.data, &database).await);
-            findings.push(admins(&database).await);
-            findings.push(audit_chain(&database).await);
+            let schema = schema(&database).await;
+            let current = schema.is_ok();
+            findings.push(schema);
+            if current {
+                findings.push(key_file(&args.data, &database).await);
+                findings.push(admins(&database).await);
+                findings.push(audit_chain(&database).await);
+            }
             database.close().await?;
         }
     }
@@ -49,6 +53,14 @@ fn data_folder(args: &DataArgs) -> Finding {
         }
         Ok(_) => Ok(format!("data folder: {shown}")),
         Err(error) => Err(format!("data folder: cannot read {shown}: {error}. Choose it with --data-dir")),
+    }
+}
+
+async fn schema(database: &Database) -> Finding {
+    match proxima_db::pool::missing_migrations(&database.pool).await {
+        Ok(0) => Ok("database: reachable, schema up to date".to_owned()),
+        Ok(count) => Err(format!("database: its schema lacks {count} changes: run `proxima-dashboard migrate`")),
+        Err(error) => Err(format!("database: {error}")),
     }
 }
 

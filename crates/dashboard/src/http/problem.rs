@@ -3,7 +3,7 @@
 
 use crate::app::AppError;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use proxima_types::{FieldError, LicenseStatus};
@@ -48,6 +48,7 @@ struct Shape {
 fn shape(error: &AppError) -> Shape {
     let (status, code, title) = match error {
         AppError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "The input is not valid"),
+        AppError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),
         AppError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "The value is taken"),
         AppError::LicenseState { .. } => {
             (StatusCode::CONFLICT, "license_state_conflict", "The license does not allow this")
@@ -92,14 +93,14 @@ fn detail(error: &AppError) -> String {
     sentence
 }
 
+/// The id of a request.
+pub(super) fn request_id(extensions: &Extensions) -> &str {
+    extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default()
+}
+
 /// Writes the bodies of errors, whoever made them: a handler, the CSRF layer, or the router.
 pub(super) async fn finish(request: Request, next: Next) -> Response {
-    let request_id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let request_id = request_id(request.extensions()).to_owned();
     let response = next.run(request).await;
     if let Some(Carried(error)) = response.extensions().get::<Carried>().cloned() {
         return document(&error, request_id);

@@ -27,8 +27,8 @@ async fn dates_edited_by_hand_simply_work(db: PgPool) {
         ("license_status = 'GRACE', grace_expires_at = now() + interval '5 days'", "GRACE"),
         ("grace_expires_at = now() - interval '1 minute'", "EXPIRED"),
         ("grace_expires_at = now() + interval '1 minute'", "GRACE"),
-        ("grace_expires_at = 'infinity'", "GRACE"),
-        ("grace_expires_at = '-infinity'", "EXPIRED"),
+        ("grace_expires_at = '9999-12-31 23:59:59+00'", "GRACE"),
+        ("grace_expires_at = '0001-01-01 00:00:00+00'", "EXPIRED"),
         ("license_status = 'EXPIRED'", "EXPIRED"),
         ("license_status = 'ACTIVE'", "ACTIVE"),
         ("license_status = 'GRACE', grace_expires_at = now() + interval '1 hour'", "GRACE"),
@@ -51,6 +51,10 @@ async fn grace_without_a_date_and_unknown_words_are_refused_by_the_database(db: 
         "license_status = 'SUSPENDED'",
         "license_status = NULL",
         "api_key_digest = 'short'",
+        // No reader could show these.
+        "license_status = 'GRACE', grace_expires_at = 'infinity'",
+        "license_status = 'GRACE', grace_expires_at = '-infinity'",
+        "license_status = 'GRACE', grace_expires_at = '200000-01-01'",
     ] {
         let query = format!("UPDATE servers SET {change} WHERE id = $1");
         let refused = sqlx::query(sqlx::AssertSqlSafe(query)).bind(customer.server_id.0).execute(&app.db).await;

@@ -2,14 +2,32 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod audit;
+mod audit_chain;
+mod auth;
+mod cli;
 mod concurrency;
+mod csrf;
+mod fleet;
 mod heartbeat;
 mod license;
 mod license_actions;
 mod license_expiry;
 mod provisioning_kill;
+mod requests;
+mod roles;
 mod routes;
+mod secrets;
+mod serve;
+mod servers;
+mod soak;
+mod sessions;
+mod settings;
+mod texts;
 mod tombstones;
+mod ui;
+mod users;
+mod users_list;
 
 /// The program that these tests start as a process of its own.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxima-dashboard");

@@ -16,11 +16,21 @@ pub struct SignedAnswer {
     pub body: Vec<u8>,
 }
 
+/// The request that is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub nonce: &'a str,
+    /// Of the license key that was presented.
+    pub key_digest: KeyDigest,
+    pub request_id: &'a str,
+}
+
 /// The signed answer to a judged heartbeat.
 ///
 /// # Errors
 /// [`AppError::Internal`] when it cannot be signed: then nothing is answered but a 500, which stops nobody.
-pub fn answer(app: &App, nonce: &str, key_digest: KeyDigest, judged: &Judged) -> AppResult<SignedAnswer> {
+pub fn answer(app: &App, asked: Asked<'_>, judged: &Judged) -> AppResult<SignedAnswer> {
+    let Asked { nonce, key_digest, request_id } = asked;
     let sign = |status: u16, server_id: Option<ServerId>, body: Vec<u8>| -> AppResult<SignedAnswer> {
         let facts = Answer { status, nonce, key_digest, server_id, date: judged.now, body: &body };
         let headers = app.keyring.signer.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
@@ -33,11 +43,11 @@ pub fn answer(app: &App, nonce: &str, key_digest: KeyDigest, judged: &Judged) ->
                 "DELETED" => "The customer of this license key was deleted.",
                 _ => "This license key was replaced. Re-run Install to get the new one.",
             };
-            sign(401, Some(*server_id), problem_body(401, CODE_KEY_RETIRED, "License key retired", detail)?)
+            sign(401, Some(*server_id), problem_body(401, CODE_KEY_RETIRED, "License key retired", detail, request_id)?)
         }
         Finding::Unknown => {
             let detail = "This dashboard has never known this license key.";
-            sign(401, None, problem_body(401, CODE_KEY_UNKNOWN, "License key unknown", detail)?)
+            sign(401, None, problem_body(401, CODE_KEY_UNKNOWN, "License key unknown", detail, request_id)?)
         }
     }
 }
@@ -71,22 +81,23 @@ fn licensed_body(app: &App, judged: &Judged, licensed: &Licensed) -> AppResult<V
 /// As [`answer`].
 pub fn refuse(
     app: &App,
-    nonce: &str,
-    key_digest: KeyDigest,
+    asked: Asked<'_>,
     status: u16,
     code: &str,
     detail: &str,
     now: chrono::DateTime<chrono::Utc>,
 ) -> AppResult<SignedAnswer> {
-    let body = problem_body(status, code, "Heartbeat not judged", detail)?;
+    let body = problem_body(status, code, "Heartbeat not judged", detail, asked.request_id)?;
+    let Asked { nonce, key_digest, .. } = asked;
     let facts = Answer { status, nonce, key_digest, server_id: None, date: now, body: &body };
     let headers = app.keyring.signer.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
     Ok(SignedAnswer { status, headers, body })
 }
 
-fn problem_body(status: u16, code: &str, title: &str, detail: &str) -> AppResult<Vec<u8>> {
+fn problem_body(status: u16, code: &str, title: &str, detail: &str, request_id: &str) -> AppResult<Vec<u8>> {
     let problem = json!({
         "type": format!("urn:proxima:problem:{code}"), "title": title, "status": status, "detail": detail, "code": code,
+        "requestId": request_id,
     });
     serde_json::to_vec(&problem).map_err(|error| AppError::Internal(error.into()))
 }

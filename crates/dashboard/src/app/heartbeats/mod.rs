@@ -3,5 +3,5 @@
 mod answer;
 mod queue;
 
-pub use answer::{SignedAnswer, answer, refuse};
+pub use answer::{Asked, SignedAnswer, answer, refuse};
 pub use queue::{HeartbeatQueue, Judged, NoVerdict};

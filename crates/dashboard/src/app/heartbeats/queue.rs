@@ -1,11 +1,13 @@
 //! Waiting heartbeats, taken in batches: one statement reads all their verdicts, one records what
 //! they report. The queue is bounded; beyond it a gateway is told to come back, and goes on serving.
 
+use futures_util::FutureExt as _;
 use proxima_db::heartbeats::{self, Finding, Findings, Question};
 use proxima_db::{DbError, PgPool};
 use proxima_types::heartbeat::HeartbeatRequest;
 use proxima_types::{KeyDigest, ServerId};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
@@ -75,22 +77,27 @@ async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         }
         #[allow(clippy::cast_precision_loss)] // at most BATCH_MAX
         metrics::histogram!("proxima_heartbeat_batch_size").record(batch.len() as f64);
-        let outcome = judge_batch(&db, &batch).await;
-        if let Err(error) = &outcome {
-            tracing::warn!(%error, heartbeats = batch.len(), "heartbeats got no verdict: the database did not answer");
+        // A panic costs this batch its verdicts, never the fleet its worker.
+        let outcome = AssertUnwindSafe(judge_batch(&db, &batch)).catch_unwind().await;
+        match &outcome {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, heartbeats = batch.len(), "heartbeats got no verdict: the database did not answer");
+            }
+            Err(_) => tracing::error!(heartbeats = batch.len(), "heartbeats got no verdict: judging them panicked"),
         }
-        reply(batch, outcome);
+        reply(batch, outcome.ok().and_then(Result::ok));
     }
 }
 
-fn reply(batch: Vec<Waiting>, outcome: Result<Findings, DbError>) {
-    match outcome {
-        Ok(Findings { now, offline_limit_days, findings }) => {
+fn reply(batch: Vec<Waiting>, findings: Option<Findings>) {
+    match findings {
+        Some(Findings { now, offline_limit_days, findings }) => {
             for (waiting, finding) in batch.into_iter().zip(findings) {
                 let _ = waiting.reply.send(Ok(Judged { finding, now, offline_limit_days }));
             }
         }
-        Err(_) => {
+        None => {
             for waiting in batch {
                 let _ = waiting.reply.send(Err(()));
             }

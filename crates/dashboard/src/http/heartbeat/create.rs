@@ -1,8 +1,8 @@
 use super::input::{bearer, nonce, tidy};
 use crate::app::AppError;
-use crate::app::heartbeats::{self, SignedAnswer};
+use crate::app::heartbeats::{self, Asked, SignedAnswer};
 use crate::http::AppState;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, request_id};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -30,20 +30,21 @@ pub(super) async fn heartbeat_create(State(app): State<AppState>, request: Reque
         let message = "Send a fresh nonce of 16 to 64 base64url characters in the Proxima-Nonce header.";
         return Err(FieldError::new("Proxima-Nonce", "invalid", message).into());
     };
-    let digest = KeyDigest::of_presented(bearer(&parts.headers).unwrap_or_default());
+    let key_digest = KeyDigest::of_presented(bearer(&parts.headers).unwrap_or_default());
+    let asked = Asked { nonce, key_digest, request_id: request_id(&parts.extensions) };
     let report = match read(body).await {
         Ok(report) => tidy(report),
-        Err(detail) => return respond(refuse(&app, nonce, digest, 422, "heartbeat_malformed", detail)?),
+        Err(detail) => return respond(refuse(&app, asked, 422, "heartbeat_malformed", detail)?),
     };
-    let judged = tokio::time::timeout(VERDICT_WITHIN, app.heartbeats.judge(digest, report)).await;
+    let judged = tokio::time::timeout(VERDICT_WITHIN, app.heartbeats.judge(key_digest, report)).await;
     let Ok(Ok(judged)) = judged else {
         metrics::counter!("proxima_heartbeats_total", "result" => "no_verdict").increment(1);
         let detail = "The dashboard cannot judge this license right now.";
-        let mut response = respond(refuse(&app, nonce, digest, 503, "unavailable", detail)?)?;
+        let mut response = respond(refuse(&app, asked, 503, "unavailable", detail)?)?;
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("15"));
         return Ok(response);
     };
-    let answer = heartbeats::answer(&app, nonce, digest, &judged)?;
+    let answer = heartbeats::answer(&app, asked, &judged)?;
     metrics::counter!("proxima_heartbeats_total", "result" => if answer.status == 200 { "licensed" } else { "refused" })
         .increment(1);
     respond(answer)
@@ -57,15 +58,14 @@ async fn read(body: Body) -> Result<HeartbeatRequest, &'static str> {
 /// A refusal is dated by this machine's clock: nobody judges by it.
 fn refuse(
     app: &AppState,
-    nonce: &str,
-    digest: KeyDigest,
+    asked: Asked<'_>,
     status: u16,
     code: &str,
     detail: &str,
 ) -> Result<SignedAnswer, AppError> {
     #[allow(clippy::disallowed_methods)]
     let now = SystemTime::now().into();
-    heartbeats::refuse(app, nonce, digest, status, code, detail, now)
+    heartbeats::refuse(app, asked, status, code, detail, now)
 }
 
 fn respond(answer: SignedAnswer) -> Result<Response, AppError> {

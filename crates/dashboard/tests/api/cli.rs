@@ -1,0 +1,210 @@
+//! The commands of the real program.
+
+use crate::PROGRAM;
+use proxima_test_support::{Finished, Folder, PASSWORD, TestApp, audited, database_url, rows_matching, run_program};
+use proxima_types::Role;
+use proxima_types::identity::GatewayIdentity;
+use sqlx::{AssertSqlSafe, PgPool};
+use std::os::unix::fs::PermissionsExt as _;
+
+/// A command on a test's own database and data folder.
+struct Bench {
+    url: String,
+    data: Folder,
+}
+
+impl Bench {
+    fn new(db: &PgPool) -> Self {
+        Self { url: database_url(db), data: Folder::new() }
+    }
+
+    async fn run(&self, args: &[&str], stdin: &str) -> Finished {
+        let folder = ["--data-dir", self.data.path().to_str().unwrap(), "--database-url", &self.url];
+        let finished = run_program(PROGRAM, &[args, &folder[..]].concat(), stdin).await;
+        let shown = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!shown.contains("panicked") && !shown.contains(&self.url), "{shown}");
+        finished
+    }
+}
+
+#[track_caller]
+fn expect(finished: &Finished, code: i32) -> String {
+    assert_eq!(finished.code, Some(code), "{finished:?}");
+    finished.stdout.trim_end().to_owned()
+}
+
+/// One clear sentence on standard error, and nothing else.
+#[track_caller]
+fn expect_sentence(finished: &Finished, code: i32, part: &str) {
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(code), ""), "{finished:?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    assert!(finished.stderr.starts_with("proxima-dashboard: ") && finished.stderr.contains(part), "{}", finished.stderr);
+}
+
+#[sqlx::test(migrations = false)]
+async fn create_admin_makes_one_and_prints_its_password_once(db: PgPool) {
+    let bench = Bench::new(&db);
+    let first = bench.run(&["create-admin"], "").await;
+    let password = expect(&first, 0);
+    assert!(password.len() == 23 && !password.contains(char::is_whitespace), "alone on its line: {password:?}");
+    assert!(!first.stderr.contains(&password));
+    expect_sentence(&bench.run(&["create-admin"], "").await, 3, "taken");
+    let second = expect(&bench.run(&["create-admin", "--username", "Second"], "").await, 0);
+    assert_ne!(second, password);
+    let chosen = bench.run(&["create-admin", "--username", "third", "--password-stdin"], &format!("{PASSWORD}\n")).await;
+    assert!(!expect(&chosen, 0).contains(PASSWORD));
+    for (weak, part) in [("password\n", "weak"), ("short", "8 characters"), ("", "Enter a password"), (&"é".repeat(40), "72 bytes")] {
+        let refused = bench.run(&["create-admin", "--username", "fourth", "--password-stdin"], weak).await;
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+    let bad = bench.run(&["create-admin", "--username", "not a name"], "").await;
+    assert_eq!(bad.code, Some(2), "{bad:?}");
+
+    let app = TestApp::start(db).await;
+    for (username, password) in [("admin", password.as_str()), ("second", &second), ("third", PASSWORD)] {
+        app.sign_in(username, password).await.get("/api/v1/users").await.expect_status(200);
+    }
+    let rows = audited(&app.db, "user.create").await;
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row.username == "console" && row.user_id.is_none()), "{rows:?}");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn reset_password_sets_one_and_ends_the_sessions(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let bench = Bench::new(&app.db);
+    let alice = app.sign_in_new("alice", Role::Admin).await;
+    let password = expect(&bench.run(&["reset-password", "--username", " Alice "], "").await, 0);
+    alice.get("/api/v1/me").await.problem(401, "unauthenticated");
+    let alice = app.sign_in("alice", &password).await;
+    let chosen = bench.run(&["reset-password", "--username", "alice", "--password-stdin"], PASSWORD).await;
+    expect(&chosen, 0);
+    alice.get("/api/v1/me").await.problem(401, "unauthenticated");
+    app.sign_in("alice", PASSWORD).await;
+    expect_sentence(&bench.run(&["reset-password", "--username", "nobody"], "").await, 4, "nobody");
+    let weak = bench.run(&["reset-password", "--username", "alice", "--password-stdin"], "alicealice").await;
+    assert_eq!(weak.code, Some(2), "{weak:?}");
+    app.sign_in("alice", PASSWORD).await;
+    let rows = audited(&app.db, "user.password.reset").await;
+    assert_eq!((rows.len(), rows[0].username.as_str()), (2, "console"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) {
+    let bench = Bench::new(&db);
+    expect(&bench.run(&["migrate"], "").await, 0);
+    // A customer whose key this data folder's key file sealed.
+    expect(&bench.run(&["create-admin", "--password-stdin"], PASSWORD).await, 0);
+    let process = proxima_test_support::DashboardProcess::start(PROGRAM, &bench.url, &bench.data, &[]).await;
+    let admin = process.client();
+    let body = serde_json::json!({ "username": "admin", "password": PASSWORD });
+    admin.post("/api/v1/auth/login", &body).await.expect_status(200);
+    let form = serde_json::json!({ "username": "alice", "password": PASSWORD, "role": "CUSTOMER" });
+    let user = admin.post("/api/v1/users", &form).await.expect(201);
+
+    let file = bench.data.join("config.json");
+    std::fs::write(&file, "an older file, readable by all").unwrap();
+    let output = file.to_str().unwrap();
+    let export = |username: &'static str, url: String| {
+        let args = ["export-gateway-config", "--username", username, "--output", output, "--dashboard-url"];
+        let args: Vec<String> = args.map(str::to_owned).into_iter().chain([url]).collect();
+        let bench = &bench;
+        async move { bench.run(&args.iter().map(String::as_str).collect::<Vec<_>>(), "").await }
+    };
+    let said = expect(&export("Alice", process.url.clone()).await, 0);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let identity = GatewayIdentity::parse(&std::fs::read_to_string(&file).unwrap()).expect("it parses");
+    assert!(!said.contains(identity.api_key.expose()), "{said}");
+    assert_eq!(Some(identity.server_id.to_string().as_str()), user["server"]["id"].as_str());
+    let key = identity.dashboard_public_keys[0];
+    let mut gateway = proxima_test_support::TestGateway::new(&process.url, key, identity.server_id, identity.api_key);
+    proxima_test_support::TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+    let rows = audited(&db, "server.config.export").await;
+    assert_eq!((rows.len(), rows[0].username.as_str(), rows[0].target), (1, "console", Some(identity.server_id.0)));
+    assert_eq!(std::fs::read_dir(bench.data.path()).unwrap().count(), 2, "the key file and this one: no temporary");
+
+    expect_sentence(&export("nobody", process.url.clone()).await, 4, "nobody");
+    expect_sentence(&export("admin", process.url.clone()).await, 4, "admin");
+    for url in ["http://panel.example.com", "ftp://x", "nonsense", "https://user:password@panel.example.com"] {
+        let refused = export("alice", url.to_owned()).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+    assert_eq!(audited(&db, "server.config.export").await.len(), 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn four_that_migrate_one_empty_database_at_once_all_succeed(db: PgPool) {
+    let bench = Bench::new(&db);
+    let migrate = || bench.run(&["migrate"], "");
+    let (a, b, c, d) = tokio::join!(migrate(), migrate(), migrate(), migrate());
+    for finished in [a, b, c, d] {
+        assert!(expect(&finished, 0).contains("up to date"));
+    }
+    let applied = rows_matching(&db, "_sqlx_migrations", "success").await.len();
+    assert_eq!(applied, proxima_db::pool::MIGRATOR.iter().count());
+    expect(&migrate().await, 0);
+    TestApp::start(db).await.customer("alice").await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_of_a_newer_version_is_left_alone(db: PgPool) {
+    let bench = Bench::new(&db);
+    expect(&bench.run(&["migrate"], "").await, 0);
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .execute(&db)
+        .await
+        .unwrap();
+    expect_sentence(&bench.run(&["migrate"], "").await, 1, "9999");
+}
+
+#[sqlx::test(migrations = false)]
+async fn doctor_says_what_to_mend_and_changes_nothing(db: PgPool) {
+    let bench = Bench::new(&db);
+    let findings = bench.run(&["doctor"], "").await;
+    assert!(expect(&findings, 1).contains("PROBLEM  database"), "{findings:?}");
+    assert!(findings.stdout.contains("proxima-dashboard migrate"), "{findings:?}");
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        .fetch_one(&db)
+        .await
+        .unwrap();
+    assert_eq!(tables, 0, "it only looked");
+
+    expect(&bench.run(&["migrate"], "").await, 0);
+    assert!(expect(&bench.run(&["doctor"], "").await, 1).contains("PROBLEM  admins"));
+    expect(&bench.run(&["create-admin"], "").await, 0);
+    let fine = expect(&bench.run(&["doctor"], "").await, 0);
+    assert!(!fine.contains("PROBLEM") && fine.ends_with("Nothing to mend."), "{fine}");
+
+    let keys = bench.data.join("keys.json");
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(expect(&bench.run(&["doctor"], "").await, 1).contains("chmod 600"));
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
+    sqlx::raw_sql(AssertSqlSafe(
+        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; UPDATE audit_log SET username = 'innocent'".to_owned(),
+    ))
+    .execute(&db)
+    .await
+    .unwrap();
+    let broken = expect(&bench.run(&["doctor"], "").await, 1);
+    assert!(broken.contains("PROBLEM  audit log: row 1"), "{broken}");
+    assert_eq!(broken.lines().filter(|line| line.starts_with("PROBLEM")).count(), 1, "{broken}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn openapi_prints_the_document_and_needs_nothing(_db: PgPool) {
+    let printed = run_program(PROGRAM, &["openapi"], "").await;
+    let document: serde_json::Value = serde_json::from_str(&expect(&printed, 0)).unwrap();
+    assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+    assert_eq!(document.to_string(), serde_json::from_str::<serde_json::Value>(&proxima_dashboard::http::openapi_json().unwrap()).unwrap().to_string());
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_one_sentence_without_its_password() {
+    let data = Folder::new();
+    let url = "postgres://somebody:canary-password@127.0.0.1:1/nothing";
+    let args = ["migrate", "--data-dir", data.path().to_str().unwrap(), "--database-url", url];
+    let finished = run_program(PROGRAM, &args, "").await;
+    expect_sentence(&finished, 1, "DATABASE_URL");
+    assert!(!finished.stderr.contains("canary-password"), "{}", finished.stderr);
+}

@@ -1,0 +1,114 @@
+//! One key on several hosts: an alert and an audit row, never fatal; a re-install is neither.
+
+use super::server;
+use proxima_dashboard::jobs;
+use proxima_test_support::{TestApp, TestGateway, audited, rows_matching};
+use proxima_types::ServerId;
+use serde_json::json;
+use sqlx::PgPool;
+
+async fn pass(db: &PgPool, seconds: u32) {
+    sqlx::query(
+        "UPDATE gateway_installs SET first_seen_at = first_seen_at - make_interval(secs => $1), \
+         last_heartbeat_at = last_heartbeat_at - make_interval(secs => $1)",
+    )
+    .bind(f64::from(seconds))
+    .execute(db)
+    .await
+    .unwrap();
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_key_on_two_hosts_is_an_alert_and_one_audit_row(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut first = app.gateway(&customer).await;
+    let mut second = first.on_another_host(customer.server_id, first.key.clone());
+    first.beat().await;
+    assert_eq!(server(&admin, &customer).await["keyInUseOnHosts"], 1);
+    for _ in 0..3 {
+        pass(&app.db, 60).await;
+        // Both are served: it is not fatal.
+        TestGateway::expect_status(&second.beat().await, "ACTIVE");
+        TestGateway::expect_status(&first.beat().await, "ACTIVE");
+        assert_eq!(server(&admin, &customer).await["keyInUseOnHosts"], 2);
+        jobs::sweep(&app.app).await.unwrap();
+    }
+    let rows = audited(&app.db, "server.license.shared").await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((rows[0].username.as_str(), rows[0].target), ("system", Some(customer.server_id.0)));
+    assert_eq!(rows[0].metadata["hosts"], 2);
+    let fleet = admin.get("/api/v1/fleet").await.expect(200);
+    let kinds: Vec<_> = fleet["attention"].as_array().unwrap().iter().map(|item| item["kind"].clone()).collect();
+    assert!(kinds.contains(&json!("KEY_IN_USE_ON_SEVERAL_HOSTS")), "{kinds:?}");
+
+    // One of them falls silent: the alert ends; and when it is back, that is another event.
+    for _ in 0..4 {
+        pass(&app.db, 60).await;
+        first.beat().await;
+    }
+    jobs::sweep(&app.app).await.unwrap();
+    assert_eq!(server(&admin, &customer).await["keyInUseOnHosts"], 1);
+    let fleet = admin.get("/api/v1/fleet").await.expect(200);
+    assert_eq!(fleet["attention"], json!([]));
+    second.beat().await;
+    first.beat().await;
+    jobs::sweep(&app.app).await.unwrap();
+    assert_eq!(audited(&app.db, "server.license.shared").await.len(), 2);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn several_dashboards_that_sweep_at_once_audit_it_once(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let mut first = app.gateway(&customer).await;
+    let mut second = first.on_another_host(customer.server_id, first.key.clone());
+    for _ in 0..2 {
+        first.beat().await;
+        second.beat().await;
+    }
+    let mut sweeps = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let app = std::sync::Arc::clone(&app.app);
+        sweeps.spawn(async move { jobs::sweep(&app).await.unwrap() });
+    }
+    sweeps.join_all().await;
+    assert_eq!(audited(&app.db, "server.license.shared").await.len(), 1);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_re_install_is_no_alert(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut old = app.gateway(&customer).await;
+    old.beat().await;
+    // The same machine a minute later, installed again: the old install falls silent.
+    pass(&app.db, 60).await;
+    let mut new = old.on_another_host(customer.server_id, old.key.clone());
+    for _ in 0..4 {
+        new.beat().await;
+        assert_eq!(server(&admin, &customer).await["keyInUseOnHosts"], 1);
+        jobs::sweep(&app.app).await.unwrap();
+        pass(&app.db, 60).await;
+    }
+    assert_eq!(audited(&app.db, "server.license.shared").await.len(), 0);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn whoever_makes_up_install_ids_fills_nothing(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let other = app.customer("bob").await;
+    app.gateway(&other).await.beat().await;
+    let mut genuine = app.gateway(&customer).await;
+    for _ in 0..40 {
+        let mut made_up = genuine.on_another_host(customer.server_id, genuine.key.clone());
+        TestGateway::expect_status(&made_up.beat().await, "ACTIVE");
+        TestGateway::expect_status(&genuine.beat().await, "ACTIVE");
+    }
+    let of = |id: ServerId| format!("server_id = '{id}'");
+    assert_eq!(rows_matching(&app.db, "gateway_installs", &of(customer.server_id)).await.len(), 8);
+    let kept = format!("install_id = '{}'", genuine.install_id);
+    assert_eq!(rows_matching(&app.db, "gateway_installs", &kept).await.len(), 1, "the living are kept");
+    assert_eq!(rows_matching(&app.db, "gateway_installs", &of(other.server_id)).await.len(), 1);
+}

@@ -1,0 +1,142 @@
+//! Late and repeated heartbeats revive nothing (invariant 3), and what people see of the living.
+
+use super::server;
+use proxima_test_support::{Client, Customer, TestApp, TestGateway};
+use proxima_types::heartbeat::Phase;
+use serde_json::Value;
+use sqlx::PgPool;
+
+/// What the last recorded heartbeat left, to the microsecond.
+async fn recorded(db: &PgPool) -> Vec<Value> {
+    proxima_test_support::rows_matching(db, "gateway_installs", "true").await
+}
+
+async fn silent_for(db: &PgPool, seconds: u32) {
+    sqlx::query("UPDATE gateway_installs SET last_heartbeat_at = last_heartbeat_at - make_interval(secs => $1)")
+        .bind(f64::from(seconds))
+        .execute(db)
+        .await
+        .unwrap();
+}
+
+async fn status(admin: &Client, customer: &Customer) -> String {
+    server(admin, customer).await["status"].as_str().unwrap().to_owned()
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn repeated_and_late_heartbeats_change_nothing(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut gateway = app.gateway(&customer).await;
+    let first = serde_json::to_vec(&gateway.report()).unwrap();
+    let second = serde_json::to_vec(&gateway.report()).unwrap();
+    let third = serde_json::to_vec(&gateway.report()).unwrap();
+    for body in [&first, &third] {
+        TestGateway::expect_status(&gateway.send(body.clone()).await, "ACTIVE");
+    }
+    silent_for(&app.db, 600).await;
+    let before = recorded(&app.db).await;
+    for late in [&first, &second, &third] {
+        // Judged like any other, because the key is good; and yet it is no sign of life.
+        TestGateway::expect_status(&gateway.send(late.clone()).await, "ACTIVE");
+        assert_eq!(recorded(&app.db).await, before);
+        assert_eq!(status(&admin, &customer).await, "OFFLINE");
+    }
+    TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+    assert_eq!(status(&admin, &customer).await, "ONLINE");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_superseded_boot_stays_superseded(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut gateway = app.gateway(&customer).await;
+    gateway.beat().await;
+    let late: Vec<Vec<u8>> = (0..3).map(|_| serde_json::to_vec(&gateway.report()).unwrap()).collect();
+    // Restarts count from 1 again, and each is believed.
+    for _ in 0..6 {
+        gateway.restart();
+        silent_for(&app.db, 600).await;
+        assert_eq!(status(&admin, &customer).await, "OFFLINE");
+        TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+        assert_eq!(status(&admin, &customer).await, "ONLINE");
+    }
+    silent_for(&app.db, 600).await;
+    let before = recorded(&app.db).await;
+    for body in late {
+        TestGateway::expect_status(&gateway.send(body).await, "ACTIVE");
+        assert_eq!(recorded(&app.db).await, before, "a late heartbeat of the first boot");
+    }
+    assert_eq!(status(&admin, &customer).await, "OFFLINE");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn of_many_at_once_the_newest_stays(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let mut gateway = app.gateway(&customer).await;
+    let mut reports: Vec<Vec<u8>> = (0..60).map(|_| serde_json::to_vec(&gateway.report()).unwrap()).collect();
+    reports.reverse();
+    let mut beats = tokio::task::JoinSet::new();
+    for report in reports {
+        let gateway = gateway.clone();
+        beats.spawn(async move { TestGateway::expect_status(&gateway.send(report).await, "ACTIVE") });
+    }
+    beats.join_all().await;
+    let rows = recorded(&app.db).await;
+    assert_eq!((rows.len(), &rows[0]["sequence"]), (1, &serde_json::json!(60)));
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_person_sees_each_status_of_a_server(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let own = app.sign_in("alice", proxima_test_support::PASSWORD).await;
+    let mut gateway = app.gateway(&customer).await;
+    assert_eq!(status(&admin, &customer).await, "NOT_INSTALLED");
+
+    gateway.phase = Phase::Starting;
+    gateway.beat().await;
+    assert_eq!(status(&admin, &customer).await, "OFFLINE", "up, but its ports are still closed");
+    gateway.phase = Phase::Serving;
+    gateway.beat().await;
+    let seen = server(&own, &customer).await;
+    assert_eq!((seen["status"].as_str(), seen["installedVersion"].as_str()), (Some("ONLINE"), Some("1.2.3")));
+    assert_eq!(seen["host"]["hostname"], "vps1");
+    assert!(seen["lastHeartbeatAt"].is_string());
+
+    silent_for(&app.db, 170).await;
+    assert_eq!(status(&admin, &customer).await, "ONLINE");
+    silent_for(&app.db, 20).await;
+    assert_eq!(status(&admin, &customer).await, "OFFLINE");
+    gateway.beat().await;
+
+    sqlx::query("UPDATE servers SET license_status = 'EXPIRED'").execute(&app.db).await.unwrap();
+    assert_eq!(status(&admin, &customer).await, "STOPPED_BY_LICENSE");
+    let fleet = admin.get("/api/v1/fleet").await.expect(200);
+    assert_eq!((&fleet["counts"]["stopped"], &fleet["counts"]["expired"]), (&serde_json::json!(1), &serde_json::json!(1)));
+    for wanted in ["ONLINE", "OFFLINE", "STOPPED_BY_LICENSE", "NOT_INSTALLED"] {
+        let list = admin.get(&format!("/api/v1/servers?status={wanted}")).await.expect(200);
+        assert_eq!(list["items"].as_array().unwrap().len(), usize::from(wanted == "STOPPED_BY_LICENSE"), "{wanted}");
+    }
+    // Heartbeats of a gateway in its restart loop are signs of life, and change nothing of that.
+    gateway.restart();
+    gateway.phase = Phase::Starting;
+    TestGateway::expect_status(&gateway.beat().await, "EXPIRED");
+    assert_eq!(status(&admin, &customer).await, "STOPPED_BY_LICENSE");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn refused_keys_leave_no_trace_of_life(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut old = app.gateway(&customer).await;
+    old.beat().await;
+    let path = format!("/api/v1/servers/{}/license/regenerate", customer.server_id);
+    admin.post(&path, &serde_json::json!({})).await.expect_status(200);
+    let before = recorded(&app.db).await;
+    for _ in 0..3 {
+        assert_eq!(old.beat().await.status, 401);
+    }
+    assert_eq!(recorded(&app.db).await, before, "only an authenticated 200 is a successful heartbeat");
+}

@@ -1,0 +1,118 @@
+//! A database that is down, slow or gone is a signed 503, never a verdict (invariant 1).
+
+use proxima_signing::VerifyError;
+use proxima_test_support::{Blocker, TestApp, TestGateway};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
+
+async fn expect_no_verdict(gateway: &mut TestGateway) {
+    let nonce = TestGateway::nonce();
+    let body = serde_json::to_vec(&gateway.report()).unwrap();
+    let authorization = format!("Bearer {}", gateway.key.expose());
+    let answer = gateway.exchange(Some(&nonce), Some(&authorization), body).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("unavailable")), "{answer:?}");
+    assert_eq!(answer.headers["retry-after"], "15");
+    let verified = answer.verify(gateway.public_key(), &nonce, gateway.key.expose(), gateway.server_id);
+    assert_eq!(verified, Err(VerifyError::OtherServer), "signed, and for no server");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_database_that_does_not_answer_in_time_is_no_verdict(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (active, expired) = (app.customer("alice").await, app.customer("bob").await);
+    let mut gateways = [app.gateway(&active).await, app.gateway(&expired).await];
+    sqlx::query("UPDATE servers SET license_status = 'EXPIRED' WHERE id = $1")
+        .bind(expired.server_id.0)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    let blocker = Blocker::hold(&app.db, "LOCK TABLE servers IN ACCESS EXCLUSIVE MODE").await;
+    let [first, second] = &mut gateways;
+    tokio::join!(expect_no_verdict(first), expect_no_verdict(second));
+    blocker.release().await;
+    TestGateway::expect_status(&gateways[0].beat().await, "ACTIVE");
+    TestGateway::expect_status(&gateways[1].beat().await, "EXPIRED");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_database_that_went_away_and_came_back(pool: PgPoolOptions, options: PgConnectOptions) {
+    let name = options.get_database().unwrap().to_owned();
+    let db = pool.acquire_timeout(std::time::Duration::from_secs(2)).connect_with(options.clone()).await.unwrap();
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    let customer = app.customer("alice").await;
+    let mut gateway = app.gateway(&customer).await;
+    TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+
+    let mut console = options.clone().database("postgres").connect().await.unwrap();
+    let away = format!(
+        "ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}';"
+    );
+    sqlx::raw_sql(AssertSqlSafe(away)).execute(&mut console).await.unwrap();
+    for _ in 0..3 {
+        expect_no_verdict(&mut gateway).await;
+    }
+    // People are told the same, as a problem document, and nobody is signed out for it.
+    let answer = admin.get("/api/v1/me").await;
+    answer.problem(503, "unavailable");
+    assert!(answer.header("retry-after").is_some());
+    assert!(!answer.text.contains("database \""), "{}", answer.text);
+    assert_eq!(admin.get("/readyz").await.status, 503);
+    admin.get("/healthz").await.expect_status(200);
+
+    let back = format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true");
+    sqlx::raw_sql(AssertSqlSafe(back)).execute(&mut console).await.unwrap();
+    TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+    admin.get("/api/v1/me").await.expect_status(200);
+    admin.get("/readyz").await.expect_status(200);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_schema_that_is_broken_is_no_verdict_either(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let mut gateway = app.gateway(&customer).await;
+    sqlx::query("ALTER TABLE retired_keys RENAME TO retired_keys_elsewhere").execute(&app.db).await.unwrap();
+    expect_no_verdict(&mut gateway).await;
+    sqlx::query("ALTER TABLE retired_keys_elsewhere RENAME TO retired_keys").execute(&app.db).await.unwrap();
+    sqlx::query("DELETE FROM settings").execute(&app.db).await.unwrap();
+    expect_no_verdict(&mut gateway).await;
+    sqlx::query("INSERT INTO settings DEFAULT VALUES").execute(&app.db).await.unwrap();
+    TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+}
+
+/// A value that our own code stumbles over must cost its own gateway a verdict, and no other.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_defect_of_ours_takes_no_worker_with_it(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (odd, other) = (app.customer("alice").await, app.customer("bob").await);
+    let (mut stumbles, mut gateway) = (app.gateway(&odd).await, app.gateway(&other).await);
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "ALTER TABLE servers DROP CONSTRAINT servers_grace_date_is_a_date; \
+         UPDATE servers SET license_status = 'GRACE', grace_expires_at = 'infinity' WHERE id = '{}'",
+        odd.server_id
+    )))
+    .execute(&app.db)
+    .await
+    .unwrap();
+    // More often than there are workers.
+    for _ in 0..8 {
+        expect_no_verdict(&mut stumbles).await;
+        TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn what_cannot_be_recorded_is_no_verdict(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let mut gateway = app.gateway(&customer).await;
+    sqlx::query("ALTER TABLE gateway_installs ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+        .execute(&app.db)
+        .await
+        .unwrap();
+    expect_no_verdict(&mut gateway).await;
+    sqlx::query("ALTER TABLE gateway_installs DROP CONSTRAINT full_disk").execute(&app.db).await.unwrap();
+    TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+}

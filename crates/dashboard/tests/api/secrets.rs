@@ -1,0 +1,167 @@
+//! No key, secret, password or session token in clear: not in the database, not in the log (invariant 11).
+
+use crate::PROGRAM;
+use proxima_test_support::{
+    DashboardProcess, Folder, Method, PASSWORD, TestApp, TestGateway, database_url, dump, run_program,
+};
+use proxima_types::identity::GatewayIdentity;
+use proxima_types::{LicenseKey, ServerId};
+use serde_json::json;
+use sqlx::PgPool;
+
+const WRONG: &str = "wrong-canary-password-1";
+const NEW: &str = "fresh-canary-password-2";
+
+/// Every secret of a scenario, as it must show nowhere.
+#[derive(Default)]
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn add(&mut self, secret: &str) {
+        assert!(secret.len() >= 16, "a secret that could stand anywhere by chance: {secret}");
+        self.0.push(secret.to_owned());
+    }
+
+    #[track_caller]
+    fn are_absent_from(&self, text: &str, what: &str) {
+        for secret in &self.0 {
+            let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+            // Without its prefix, and as PostgreSQL writes bytes.
+            for form in [secret.as_str(), secret.trim_start_matches("pk_").trim_start_matches("sk_"), hex.as_str()] {
+                let place = text.find(form).map(|at| text[at.saturating_sub(200)..at].to_owned());
+                assert_eq!(place, None, "{what} holds a secret after this");
+            }
+        }
+    }
+}
+
+/// All that people and gateways do, well and badly; returns the secrets that were in play.
+async fn scenario(process: &DashboardProcess, db: &PgPool, data: &Folder) -> Secrets {
+    let mut secrets = Secrets::default();
+    for password in [PASSWORD, WRONG, NEW] {
+        secrets.add(password);
+    }
+    let (admin, login) = (process.client(), "/api/v1/auth/login");
+    let answer = admin.post(login, &json!({ "username": "admin", "password": PASSWORD })).await;
+    answer.expect_status(200);
+    secrets.add(&answer.session_token().unwrap());
+    for body in [
+        json!({ "username": "admin", "password": WRONG }),
+        json!({ "username": WRONG, "password": WRONG }),
+        json!({ "slug": "nobody", "password": WRONG, "unknown": WRONG }),
+    ] {
+        process.client().post(login, &body).await;
+    }
+    let form = json!({ "username": "alice", "password": PASSWORD, "role": "CUSTOMER", "loginSlug": "acme" });
+    let user = admin.post("/api/v1/users", &form).await.expect(201);
+    admin.post("/api/v1/users", &form).await.expect_status(409);
+    admin.send_bytes(Method::POST, "/api/v1/users", Some("application/json"), format!("{{{WRONG}").into_bytes()).await;
+    let own = process.client();
+    let answer = own.post(login, &json!({ "slug": "acme", "password": PASSWORD })).await;
+    secrets.add(&answer.session_token().unwrap());
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW });
+    own.post("/api/v1/me/password", &change).await.expect_status(204);
+    own.post("/api/v1/me/password", &json!({ "currentPassword": WRONG, "newPassword": NEW })).await.expect_status(422);
+
+    let server = user["server"]["id"].as_str().unwrap();
+    let license = format!("/api/v1/servers/{server}/license");
+    for _ in 0..2 {
+        let key = admin.post(&format!("{license}/reveal"), &json!({})).await.expect(200)["apiKey"].clone();
+        let key = key.as_str().unwrap();
+        secrets.add(key);
+        let public = proxima_dashboard::keyring::Keyring::load(&data.join("keys.json")).unwrap().signer.public_key();
+        let id: ServerId = server.parse().unwrap();
+        let mut gateway = TestGateway::new(&process.url, public, id, LicenseKey::parse(key).unwrap());
+        TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+        gateway.send(b"{".to_vec()).await;
+        // A key where it does not belong.
+        admin.get(&format!("/api/v1/servers?search={key}")).await;
+        admin.get(&format!("/api/v1/login-pages/{key}")).await;
+        admin.post(&format!("{license}/regenerate"), &json!({})).await.expect_status(200);
+        assert_eq!(gateway.beat().await.status, 401);
+    }
+    fail_inside(&admin, &form, db).await;
+    secrets
+}
+
+/// The same again while the database refuses: errors are where secrets leak.
+async fn fail_inside(admin: &proxima_test_support::Client, form: &serde_json::Value, db: &PgPool) {
+    let refuse = "ALTER TABLE users ADD CONSTRAINT canary CHECK (username <> 'bob') NOT VALID; \
+                  ALTER TABLE servers ADD CONSTRAINT canary CHECK (name <> 'carol''s Server') NOT VALID";
+    sqlx::raw_sql(refuse).execute(db).await.unwrap();
+    for username in ["bob", "carol"] {
+        let mut form = form.clone();
+        form["username"] = json!(username);
+        form["loginSlug"] = json!(username);
+        admin.post("/api/v1/users", &form).await.problem(500, "internal");
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn secrets_are_in_clear_neither_in_the_database_nor_in_the_log(db: PgPool) {
+    TestApp::start(db.clone()).await.admin().await;
+    let (url, data) = (database_url(&db), Folder::new());
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &[("RUST_LOG", "debug")]).await;
+    let mut secrets = scenario(&process, &db, &data).await;
+    // The secret of the management API never leaves by the API: the exported identity has it.
+    let output = data.join("config.json");
+    let args = ["export-gateway-config", "--username", "alice", "--dashboard-url", &process.url, "--output"];
+    let folder = ["--data-dir", data.path().to_str().unwrap(), "--database-url", &url];
+    let finished = run_program(PROGRAM, &[&args[..], &[output.to_str().unwrap()], &folder[..]].concat(), "").await;
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let identity = GatewayIdentity::parse(&std::fs::read_to_string(&output).unwrap()).unwrap();
+    secrets.add(identity.api_key.expose());
+    secrets.add(identity.api_secret.expose());
+    secrets.are_absent_from(&finished.stdout, "what the command prints");
+
+    let text = dump(&db).await;
+    for table in ["users ", "servers ", "sessions ", "retired_keys ", "audit_log ", "gateway_installs "] {
+        assert!(text.lines().any(|line| line.starts_with(table)), "{table} is in the dump");
+    }
+    secrets.are_absent_from(&text, "the database");
+    let (code, log) = process.stop().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("\"DEBUG\"") && log.contains("internal error"), "the log is at its most talkative");
+    assert!(log.contains("INSERT INTO"), "statements are in it");
+    secrets.are_absent_from(&log, "the log");
+    // Neither are the master keys of the file anywhere else.
+    let keys: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(data.join("keys.json")).unwrap()).unwrap();
+    let mut keyring = Secrets::default();
+    for kind in ["masterKeys", "signingKeys"] {
+        for key in keys[kind].as_array().unwrap() {
+            keyring.add(key["key"].as_str().unwrap());
+        }
+    }
+    keyring.are_absent_from(&log, "the log");
+    keyring.are_absent_from(&text, "the database");
+}
+
+/// Somebody with the database alone has nothing; a ciphertext moved to another row opens nothing.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_ciphertext_opens_in_its_own_row_and_with_its_own_key_file_only(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    let (alice, bob) = (app.customer("alice").await, app.customer("bob").await);
+    let reveal = |id: ServerId| format!("/api/v1/servers/{id}/license/reveal");
+    sqlx::query(
+        "UPDATE servers SET api_key_ciphertext = (SELECT api_key_ciphertext FROM servers WHERE id = $1) WHERE id = $2",
+    )
+    .bind(alice.server_id.0)
+    .bind(bob.server_id.0)
+    .execute(&app.db)
+    .await
+    .unwrap();
+    admin.post(&reveal(bob.server_id), &json!({})).await.problem(500, "internal");
+    sqlx::query("UPDATE servers SET api_key_ciphertext = api_secret_ciphertext WHERE id = $1")
+        .bind(alice.server_id.0)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    admin.post(&reveal(alice.server_id), &json!({})).await.problem(500, "internal");
+    let carol = app.customer("carol").await;
+    admin.post(&reveal(carol.server_id), &json!({})).await.expect_status(200);
+    // Another dashboard, another key file, the same database.
+    let other = TestApp::start(app.db.clone()).await;
+    let admin = other.sign_in("admin", PASSWORD).await;
+    admin.post(&reveal(carol.server_id), &json!({})).await.problem(500, "internal");
+}

@@ -1,0 +1,214 @@
+//! Hostile texts in every text field of every endpoint: stored as they are, or refused with the field's
+//! name; never a 500. A field of the OpenAPI document that is not covered here fails the test.
+
+use proxima_test_support::{Answer, Client, Method, PASSWORD, TestApp};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::collections::BTreeSet;
+
+fn hostile() -> Vec<String> {
+    [
+        "a\u{0}b",
+        "\u{0}",
+        "a\u{1}b\u{7f}",
+        "\u{1b}[31mred\u{1b}[0m",
+        "line\r\nSet-Cookie: a=b",
+        "tab\tseparated",
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "'; DROP TABLE users; --",
+        "\\'; SELECT pg_sleep(10) --",
+        "\u{202e}gnp.exe",
+        "zero\u{200b}width",
+        "=HYPERLINK(\"http://evil\")",
+        "{{7*7}} ${7*7} %s %n",
+        "../../../etc/passwd",
+        "%00 \\u0000 &#0;",
+        "Zoë 山田 Ωμέγα عربى 🦦",
+        "e\u{301} vs é",
+        "\u{feff}bom",
+        "\u{fffe}\u{10ffff}",
+        "   ",
+        "",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(["x".repeat(100_000), "é".repeat(65), "🦦".repeat(64)])
+    .collect()
+}
+
+/// One text field: how it is sent, and where it is read back.
+struct Field {
+    /// The schema and property in the OpenAPI document.
+    schema: &'static str,
+    property: &'static str,
+    method: Method,
+    path: String,
+    body: fn(&str) -> Value,
+    /// The names under which a refusal may name it.
+    named: &'static [&'static str],
+    /// Where an accepted text stands in the answer; `None` when it is nowhere.
+    read_back: Option<&'static str>,
+}
+
+fn account_fields(user: &str, server: &str) -> Vec<Field> {
+    let users = || "/api/v1/users".to_owned();
+    let user = || format!("/api/v1/users/{user}");
+    let field = |schema, property, method, path, body, named, read_back| Field {
+        schema,
+        property,
+        method,
+        path,
+        body,
+        named,
+        read_back,
+    };
+    let (post, patch) = (Method::POST, Method::PATCH);
+    vec![
+        field("CreateUserRequest", "username", post.clone(), users(), |t| json!({ "username": t, "password": PASSWORD, "role": "CUSTOMER" }), &["username"], Some("/username")),
+        field("CreateUserRequest", "password", post.clone(), users(), |t| json!({ "username": "texts1", "password": t, "role": "CUSTOMER" }), &["password", "username"], None),
+        field("CreateUserRequest", "displayName", post.clone(), users(), |t| json!({ "username": "texts2", "password": PASSWORD, "role": "ADMIN", "displayName": t }), &["displayName", "username"], Some("/displayName")),
+        field("CreateUserRequest", "loginSlug", post.clone(), users(), |t| json!({ "username": "texts3", "password": PASSWORD, "role": "ADMIN", "loginSlug": t }), &["loginSlug", "username"], Some("/loginSlug")),
+        field("CreateUserRequest", "serverName", post, users(), |t| json!({ "username": "texts4", "password": PASSWORD, "role": "CUSTOMER", "serverName": t }), &["serverName", "username"], Some("/server/name")),
+        field("UpdateUserRequest", "username", patch.clone(), user(), |t| json!({ "username": t }), &["username"], Some("/username")),
+        field("UpdateUserRequest", "password", patch.clone(), user(), |t| json!({ "password": t }), &["password"], None),
+        field("UpdateUserRequest", "displayName", patch.clone(), user(), |t| json!({ "displayName": t }), &["displayName"], Some("/displayName")),
+        field("UpdateUserRequest", "loginSlug", patch.clone(), user(), |t| json!({ "loginSlug": t }), &["loginSlug"], Some("/loginSlug")),
+        field("UpdateUserRequest", "serverName", patch.clone(), user(), |t| json!({ "serverName": t }), &["serverName"], None),
+        field("UpdateUserRequest", "confirmServerDeletion", patch.clone(), user(), |t| json!({ "role": "ADMIN", "confirmServerDeletion": t }), &[], None),
+        field("UpdateServerRequest", "name", patch.clone(), format!("/api/v1/servers/{server}"), |t| json!({ "name": t }), &["name"], Some("/name")),
+        field("UpdateMeRequest", "displayName", patch, "/api/v1/me".to_owned(), |t| json!({ "displayName": t }), &["displayName"], Some("/displayName")),
+        field("ListenerInput", "backendUrl", Method::PUT, format!("/api/v1/servers/{server}/config"), |t| json!({ "generation": 0, "listeners": [{ "port": 80, "backendUrl": t }] }), &["listeners[0].backendUrl"], None),
+        field("UpdateSettingsRequest", "dashboardIpAllowlist", Method::PUT, "/api/v1/settings".to_owned(), |t| json!({ "dashboardIpAllowlist": ["203.0.113.7", t], "offlineLimitDays": null }), &["dashboardIpAllowlist[1]"], None),
+        field("ChangePasswordRequest", "currentPassword", Method::POST, "/api/v1/me/password".to_owned(), |t| json!({ "currentPassword": t, "newPassword": PASSWORD }), &["currentPassword"], None),
+        field("ChangePasswordRequest", "newPassword", Method::POST, "/api/v1/me/password".to_owned(), |t| json!({ "currentPassword": "wrong", "newPassword": t }), &["newPassword", "currentPassword"], None),
+        field("LoginRequest", "username", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "username": t, "password": "x" }), &["username"], None),
+        field("LoginRequest", "slug", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "slug": t, "password": "x" }), &["username"], None),
+        field("LoginRequest", "password", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "username": "admin", "password": t }), &["password"], None),
+    ]
+}
+
+fn schema_texts() -> BTreeSet<(String, String)> {
+    let document: Value = serde_json::from_str(&proxima_dashboard::http::openapi_json().unwrap()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    // The heartbeat's are of the gateway (heartbeat/refusals.rs); the others are answers.
+    let requests = schemas.iter().filter(|(name, _)| {
+        (name.ends_with("Request") || *name == "ListenerInput") && *name != "HeartbeatRequest"
+    });
+    let mut texts = BTreeSet::new();
+    for (name, schema) in requests {
+        for (property, kind) in schema["properties"].as_object().unwrap() {
+            let text = kind.to_string();
+            if text.contains("\"string\"") && !text.contains("\"enum\"") {
+                texts.insert((name.clone(), property.clone()));
+            }
+        }
+    }
+    texts
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn hostile_texts_are_stored_as_they_are_or_refused_by_name(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let fields = account_fields(&customer.id.to_string(), &customer.server_id.to_string());
+    let covered: BTreeSet<_> =
+        fields.iter().map(|field| (field.schema.to_owned(), field.property.to_owned())).collect();
+    assert_eq!(covered, schema_texts(), "a text field of the API is not covered here, or is gone");
+    for field in &fields {
+        let (mut stored, mut refused) = (0, 0);
+        for text in hostile() {
+            let answer = admin.send(field.method.clone(), &field.path, Some(&(field.body)(&text))).await;
+            if answer.status.is_success() { stored += 1 } else { refused += 1 }
+            check(field, &text, &answer);
+        }
+        assert!(stored + refused == hostile().len() && refused > 0, "{} {}", field.schema, field.property);
+    }
+    // The texts are all in the log and the lists by now.
+    for path in ["/api/v1/users?limit=200", "/api/v1/servers?limit=200", "/api/v1/audit?limit=200", "/api/v1/audit/export", "/api/v1/fleet"] {
+        admin.get(path).await.expect_status(200);
+    }
+    assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);
+}
+
+#[track_caller]
+fn check(field: &Field, text: &str, answer: &Answer) {
+    let shown: String = text.chars().take(40).collect();
+    let what = format!("{}.{} {shown:?}: {} {}", field.schema, field.property, answer.status, answer.text);
+    if answer.status.is_success() {
+        if let Some(pointer) = field.read_back.filter(|_| answer.status != 204) {
+            let body = answer.json();
+            let kept = body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let blank = text.trim().is_empty();
+            assert!(blank || kept.to_lowercase() == text.trim().to_lowercase(), "changed: {what}");
+        }
+        return;
+    }
+    assert!(answer.header("content-type") == Some("application/problem+json"), "{what}");
+    match answer.status.as_u16() {
+        // Of accounts that the text before it made; and credentials that are nobody's.
+        409 | 422 => {
+            let fields = answer.bad_fields();
+            let known = |name: &String| field.named.contains(&name.as_str());
+            let confirmation = answer.json()["code"] == "confirmation_required" && field.named.is_empty();
+            assert!(confirmation || (!fields.is_empty() && fields.iter().all(known)), "not named: {what}");
+        }
+        401 => assert_eq!((field.schema, answer.json()["code"].as_str()), ("LoginRequest", Some("invalid_credentials")), "{what}"),
+        _ => panic!("{what}"),
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn script_tags_come_back_as_json_texts_only(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let script = "<script>alert(1)</script>";
+    admin.patch(&format!("/api/v1/users/{}", customer.id), &json!({ "displayName": script })).await.expect_status(200);
+    admin.patch(&format!("/api/v1/servers/{}", customer.server_id), &json!({ "name": script })).await.expect_status(200);
+    for path in ["/api/v1/users", "/api/v1/servers", "/api/v1/audit"] {
+        let answer = admin.get(path).await;
+        assert!(answer.text.contains(script), "{path}: it is stored as it was typed");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+    let export = admin.get("/api/v1/audit/export").await;
+    assert!(export.header("content-disposition").unwrap().starts_with("attachment"));
+}
+
+/// Texts in the address: what the list and the log are asked for.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn hostile_texts_in_the_address_are_no_500(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    let document: Value = serde_json::from_str(&proxima_dashboard::http::openapi_json().unwrap()).unwrap();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for parameter in operations["get"]["parameters"].as_array().unwrap_or(&Vec::new()) {
+            let name = parameter["name"].as_str().unwrap();
+            for text in hostile().into_iter().filter(|text| text.len() < 1_000) {
+                let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+                let address = match parameter["in"].as_str() {
+                    Some("path") => path.replace(&format!("{{{name}}}"), if encoded.is_empty() { "%20" } else { &encoded }),
+                    _ => format!("{path}?{name}={encoded}"),
+                };
+                answered(&admin, &address).await;
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 300, "{asked}");
+    for date in ["-200000-01-01T00:00:00Z", "%2B262142-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z", "yesterday"] {
+        for side in ["from", "to"] {
+            answered(&admin, &format!("/api/v1/audit?{side}={date}")).await;
+        }
+    }
+}
+
+async fn answered(client: &Client, address: &str) {
+    let answer = client.get(address).await;
+    let status = answer.status.as_u16();
+    assert!([200, 404, 422].contains(&status), "{address}: {} {}", answer.status, answer.text);
+    if status != 200 {
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{address}");
+    }
+}

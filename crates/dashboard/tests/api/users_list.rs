@@ -1,0 +1,150 @@
+//! The users list: search, filters, order, and pages without gaps or repeats.
+
+use proxima_test_support::{Client, PASSWORD, TestApp};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+async fn names(client: &Client, query: &str) -> Vec<String> {
+    let page = client.get(&format!("/api/v1/users?{query}")).await.expect(200);
+    page["items"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+}
+
+/// All pages of a list, one item after another.
+async fn walk(client: &Client, query: &str, limit: usize) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.get(&format!("/api/v1/users?{query}&limit={limit}{cursor}")).await.expect(200);
+        let found = page["items"].as_array().unwrap();
+        assert!(found.len() <= limit);
+        items.extend(found.iter().cloned());
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return items,
+        }
+        assert!(!found.is_empty(), "a page before the last is not empty");
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn every_order_is_walked_without_gaps_or_repeats(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    for i in 0..23 {
+        app.customer(&format!("c{:02}", (i * 7) % 23)).await;
+    }
+    // Some were made in the same instant.
+    sqlx::query("UPDATE users SET created_at = date_trunc('minute', created_at) WHERE username > 'c10'")
+        .execute(&app.db)
+        .await
+        .unwrap();
+    for sort in ["username", "-username", "createdAt", "-createdAt"] {
+        let whole = walk(&admin, &format!("sort={sort}"), 200).await;
+        assert_eq!(whole.len(), 24);
+        for limit in [1, 5, 23, 24] {
+            assert_eq!(walk(&admin, &format!("sort={sort}"), limit).await, whole, "{sort} by {limit}");
+        }
+    }
+    let ascending = names(&admin, "sort=username").await;
+    let mut sorted = ascending.clone();
+    sorted.sort();
+    assert_eq!(ascending, sorted);
+    sorted.reverse();
+    assert_eq!(names(&admin, "sort=-username").await, sorted);
+    assert_eq!(names(&admin, "").await, ascending, "by default by username");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn filters_and_search_find_what_they_name(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    for (username, display, server) in
+        [("alice", "Zoë 100%", "Paris"), ("bob", "B_b", "Lyon"), ("carol", "", "back\\slash")]
+    {
+        let form = json!({ "username": username, "password": PASSWORD, "role": "CUSTOMER", "displayName": display,
+                           "serverName": server });
+        admin.post("/api/v1/users", &form).await.expect_status(201);
+    }
+    for (query, expected) in [
+        ("search=ALI", vec!["alice"]),
+        ("search=zo%C3%AB", vec!["alice"]),
+        ("search=lyon", vec!["bob"]),
+        // Wildcards are letters like any other.
+        ("search=%25", vec!["alice"]),
+        ("search=_", vec!["bob"]),
+        ("search=%5C", vec!["carol"]),
+        ("search=%20%20", vec!["admin", "alice", "bob", "carol"]),
+        ("search=%00", vec!["admin", "alice", "bob", "carol"]),
+        ("search=nobody", vec![]),
+        ("role=ADMIN", vec!["admin"]),
+        ("role=CUSTOMER", vec!["alice", "bob", "carol"]),
+        ("licenseStatus=ACTIVE", vec!["alice", "bob", "carol"]),
+        ("licenseStatus=GRACE", vec![]),
+        ("serverStatus=NOT_INSTALLED&search=a", vec!["alice", "carol"]),
+        ("serverStatus=ONLINE", vec![]),
+        ("role=ADMIN&serverStatus=NOT_INSTALLED", vec![]),
+    ] {
+        assert_eq!(names(&admin, query).await, expected, "{query}");
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn what_no_list_understands_is_refused(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    for limit in ["0", "201", "4294967295"] {
+        for list in ["users", "servers", "audit"] {
+            admin.get(&format!("/api/v1/{list}?limit={limit}")).await.refuses(&[("limit", "out_of_range")]);
+        }
+    }
+    for query in ["limit=-1", "limit=x", "role=admin", "sort=password_hash", "licenseStatus=active", "serverStatus=x", "colour=red"] {
+        admin.get(&format!("/api/v1/users?{query}")).await.refuses(&[("query", "invalid")]);
+    }
+    admin.get("/api/v1/servers?colour=red").await.refuses(&[("query", "invalid")]);
+    for list in ["users", "servers", "audit"] {
+        for cursor in ["x", "%00", "bnVsbA", "W10", "eyJhIjoxfQ", "9999"] {
+            let answer = admin.get(&format!("/api/v1/{list}?cursor={cursor}")).await;
+            // `null` and a number are JSON, and may even be a cursor of this list.
+            assert!([200, 422].contains(&answer.status.as_u16()), "{list} {cursor}: {}", answer.text);
+        }
+    }
+    // A cursor that somebody wrote: a name with a NUL, a date before all dates.
+    let written = |json: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json)
+    };
+    let by_name = written(r#"{"Username":"a\u0000"}"#);
+    admin.get(&format!("/api/v1/users?cursor={by_name}")).await.problem(422, "validation_failed");
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let by_date = written(&format!(r#"{{"CreatedAt":["-200000-01-01T00:00:00Z","{nil}"]}}"#));
+    admin.get(&format!("/api/v1/users?sort=createdAt&cursor={by_date}")).await.problem(422, "validation_failed");
+    admin.get(&format!("/api/v1/servers?cursor={}", written(r#""a\u0000""#))).await.problem(422, "validation_failed");
+    // Of another order.
+    let page = admin.get("/api/v1/users?limit=1").await.expect(200);
+    assert_eq!(page["nextCursor"], Value::Null);
+    app.customer("alice").await;
+    let page = admin.get("/api/v1/users?limit=1").await.expect(200);
+    let next = page["nextCursor"].as_str().unwrap();
+    admin.get(&format!("/api/v1/users?sort=createdAt&cursor={next}")).await.refuses(&[("cursor", "invalid")]);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_customer_sees_one_server_whatever_they_ask(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.customer("alice").await;
+    for i in 0..5 {
+        app.customer(&format!("other{i}")).await;
+    }
+    let own = app.sign_in("alice", PASSWORD).await;
+    let admin = app.admin().await;
+    for query in ["", "?limit=1", "?search=o", "?search=other", "?status=NOT_INSTALLED", "?licenseStatus=ACTIVE"] {
+        let page = own.get(&format!("/api/v1/servers{query}")).await;
+        assert!(!page.text.contains("other"), "{query}: {}", page.text);
+        assert_eq!(page.expect(200)["nextCursor"], Value::Null);
+    }
+    // Even with a cursor of the admin's list.
+    let page = admin.get("/api/v1/servers?limit=2").await.expect(200);
+    let next = page["nextCursor"].as_str().unwrap();
+    let page = own.get(&format!("/api/v1/servers?cursor={next}")).await.expect(200);
+    assert_eq!(page["items"], json!([]));
+    assert_eq!(admin.get("/api/v1/servers?search=other").await.expect(200)["items"].as_array().unwrap().len(), 5);
+}
