@@ -3,6 +3,7 @@
 
 use super::{AppError, AppResult};
 use proxima_types::Password;
+use proxima_types::account::PASSWORD_MAX_BYTES;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,7 +26,7 @@ impl PasswordHasher {
     /// When bcrypt refuses the cost.
     pub fn new(cost: u32) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let decoy = bcrypt::non_truncating_hash("a password that nobody has", cost)?;
+        let decoy = bcrypt::hash("a password that nobody has", cost)?;
         Ok(Self { cost, turns: Arc::new(Semaphore::new((cores / 2).max(1))), decoy })
     }
 
@@ -36,7 +37,9 @@ impl PasswordHasher {
         let (password, cost) = (password.clone(), self.cost);
         let hash = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            bcrypt::non_truncating_hash(password.expose(), cost)
+            // A `Password` has at most bcrypt's 72 bytes, so nothing is cut. (`non_truncating_hash` counts the
+            // terminator too and refuses the 72nd.)
+            bcrypt::hash(password.expose(), cost)
         });
         hash.await.map_err(internal)?.map_err(internal)
     }
@@ -48,13 +51,13 @@ impl PasswordHasher {
     /// [`AppError::Busy`] when too many wait.
     pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> AppResult<bool> {
         let turn = self.turn().await?;
-        let known = hash.is_some();
+        let possible = hash.is_some() && password.len() <= PASSWORD_MAX_BYTES;
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         let matches = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            bcrypt::non_truncating_verify(password.as_str(), &hash).unwrap_or(false)
+            bcrypt::verify(password.as_str(), &hash).unwrap_or(false)
         });
-        Ok(matches.await.map_err(internal)? && known)
+        Ok(matches.await.map_err(internal)? && possible)
     }
 
     async fn turn(&self) -> AppResult<OwnedSemaphorePermit> {

@@ -54,8 +54,7 @@ pub async fn login(
     let username = username.map(|name| name.trim().to_lowercase());
     // PostgreSQL holds no NUL, so nobody is called that.
     let unstorable = [username.as_deref(), slug].into_iter().flatten().any(|name| name.contains('\0'));
-    let found =
-        if unstorable { None } else { users::find_credentials(&app.db, username.as_deref(), slug).await? };
+    let found = if unstorable { None } else { users::find_credentials(&app.db, username.as_deref(), slug).await? };
     let (user, hash) = match found {
         Some(credentials) => (Some(credentials.user), Some(credentials.password_hash)),
         None => (None, None),

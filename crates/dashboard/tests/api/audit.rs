@@ -73,8 +73,12 @@ async fn filters_find_what_they_name(db: PgPool) {
     own.patch(&server, &json!({ "name": "50%_off" })).await.expect_status(200);
     admin.post(&format!("{server}/license/revoke"), &json!({})).await.expect_status(200);
     admin.post(&format!("{server}/license/revoke"), &json!({})).await.problem(409, "license_state_conflict");
-    app.anonymous().post("/api/v1/auth/login", &json!({ "username": "alice", "password": "x" })).await.expect_status(401);
-    let actions = |items: &[Value]| items.iter().map(|item| item["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    app.anonymous()
+        .post("/api/v1/auth/login", &json!({ "username": "alice", "password": "x" }))
+        .await
+        .expect_status(401);
+    let actions =
+        |items: &[Value]| items.iter().map(|item| item["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
 
     let found = page(&admin, "action=server.license.revoke").await;
     let outcomes: Vec<_> = found.iter().map(|item| item["outcome"].as_str().unwrap()).collect();

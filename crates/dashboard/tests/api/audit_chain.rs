@@ -20,7 +20,12 @@ async fn rows(db: &PgPool, count: i64) {
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_row_is_written_once(db: PgPool) {
     rows(&db, 3).await;
-    for statement in ["UPDATE audit_log SET username = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log", "DELETE FROM audit_log WHERE false"] {
+    for statement in [
+        "UPDATE audit_log SET username = 'x'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+        "DELETE FROM audit_log WHERE false",
+    ] {
         let refused = sqlx::query(statement).execute(&db).await.expect_err(statement).to_string();
         assert!(refused.contains("append-only"), "{refused}");
     }
@@ -47,8 +52,11 @@ async fn what_is_done_behind_the_triggers_back_is_found(db: PgPool) {
         ("UPDATE audit_log SET ip = NULL WHERE id = 7", 7),
         ("UPDATE audit_log SET hash = sha256('x') WHERE id = 7", 7),
         // Hashed anew, it no longer fits its successor.
-        ("UPDATE audit_log a SET username = 'innocent', hash = audit_row_hash(prev_hash, (id, time, action, outcome, target, \
-          target_type, target_name, user_id, 'innocent', metadata, ip, prev_hash, hash)::audit_log) WHERE id = 7", 8),
+        (
+            "UPDATE audit_log a SET username = 'innocent', hash = audit_row_hash(prev_hash, (id, time, action, outcome, target, \
+          target_type, target_name, user_id, 'innocent', metadata, ip, prev_hash, hash)::audit_log) WHERE id = 7",
+            8,
+        ),
         ("DELETE FROM audit_log WHERE id = 7", 8),
         ("DELETE FROM audit_log WHERE id = 1", 2),
         ("DELETE FROM audit_log WHERE id > 15", 20),
@@ -78,7 +86,10 @@ async fn what_is_done_behind_the_triggers_back_is_found(db: PgPool) {
 /// Tampers with a copy of the database's state, looks, and undoes it.
 async fn check(db: &PgPool, script: &str, found: Option<i64>) {
     let save = "CREATE TABLE kept AS SELECT * FROM audit_log; CREATE TABLE kept_head AS SELECT * FROM audit_head;";
-    sqlx::raw_sql(AssertSqlSafe(format!("{save} {script}"))).execute(db).await.unwrap_or_else(|error| panic!("{script}: {error}"));
+    sqlx::raw_sql(AssertSqlSafe(format!("{save} {script}")))
+        .execute(db)
+        .await
+        .unwrap_or_else(|error| panic!("{script}: {error}"));
     assert_eq!(first_broken(db).await.unwrap(), found, "{script}");
     let restore = "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; \
                    DELETE FROM audit_log; INSERT INTO audit_log SELECT * FROM kept; \
@@ -89,7 +100,12 @@ async fn check(db: &PgPool, script: &str, found: Option<i64>) {
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn fifty_who_write_at_once_keep_one_chain(pool: PgPoolOptions, options: PgConnectOptions) {
-    let db = pool.max_connections(20).acquire_timeout(std::time::Duration::from_secs(30)).connect_with(options).await.unwrap();
+    let db = pool
+        .max_connections(20)
+        .acquire_timeout(std::time::Duration::from_secs(30))
+        .connect_with(options)
+        .await
+        .unwrap();
     let app = TestApp::start(db).await;
     let admin = app.admin().await;
     let start: i64 = sqlx::query_scalar("SELECT id FROM audit_head").fetch_one(&app.db).await.unwrap();
@@ -114,12 +130,11 @@ async fn fifty_who_write_at_once_keep_one_chain(pool: PgPoolOptions, options: Pg
     assert_eq!((count, newest), (start + 200, start + 200));
     assert_eq!(first_broken(&app.db).await.unwrap(), None);
     // And in the order of their times.
-    let ordered: bool = sqlx::query_scalar(
-        "SELECT bool_and(a.time >= p.time) FROM audit_log a JOIN audit_log p ON p.id = a.id - 1",
-    )
-    .fetch_one(&app.db)
-    .await
-    .unwrap();
+    let ordered: bool =
+        sqlx::query_scalar("SELECT bool_and(a.time >= p.time) FROM audit_log a JOIN audit_log p ON p.id = a.id - 1")
+            .fetch_one(&app.db)
+            .await
+            .unwrap();
     assert!(ordered);
     assert_eq!(audited(&app.db, "x").await.len(), 0);
 }
@@ -132,9 +147,10 @@ async fn the_chain_holds_in_every_session(db: PgPool) {
                     SET bytea_output = 'escape'; SET extra_float_digits = 0";
     let mut connection = db.acquire().await.unwrap();
     sqlx::raw_sql(settings).execute(&mut *connection).await.unwrap();
-    let wrong: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_log a WHERE a.hash <> audit_row_hash(a.prev_hash, a)")
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap();
+    let wrong: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM audit_log a WHERE a.hash <> audit_row_hash(a.prev_hash, a)")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
     assert_eq!(wrong, 0);
 }

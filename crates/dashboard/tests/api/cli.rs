@@ -38,7 +38,11 @@ fn expect(finished: &Finished, code: i32) -> String {
 fn expect_sentence(finished: &Finished, code: i32, part: &str) {
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(code), ""), "{finished:?}");
     assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
-    assert!(finished.stderr.starts_with("proxima-dashboard: ") && finished.stderr.contains(part), "{}", finished.stderr);
+    assert!(
+        finished.stderr.starts_with("proxima-dashboard: ") && finished.stderr.contains(part),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[sqlx::test(migrations = false)]
@@ -51,9 +55,12 @@ async fn create_admin_makes_one_and_prints_its_password_once(db: PgPool) {
     expect_sentence(&bench.run(&["create-admin"], "").await, 3, "taken");
     let second = expect(&bench.run(&["create-admin", "--username", "Second"], "").await, 0);
     assert_ne!(second, password);
-    let chosen = bench.run(&["create-admin", "--username", "third", "--password-stdin"], &format!("{PASSWORD}\n")).await;
+    let chosen =
+        bench.run(&["create-admin", "--username", "third", "--password-stdin"], &format!("{PASSWORD}\n")).await;
     assert!(!expect(&chosen, 0).contains(PASSWORD));
-    for (weak, part) in [("password\n", "weak"), ("short", "8 characters"), ("", "Enter a password"), (&"é".repeat(40), "72 bytes")] {
+    for (weak, part) in
+        [("password\n", "weak"), ("short", "8 characters"), ("", "Enter a password"), (&"é".repeat(40), "72 bytes")]
+    {
         let refused = bench.run(&["create-admin", "--username", "fourth", "--password-stdin"], weak).await;
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
         assert!(refused.stderr.contains(part), "{}", refused.stderr);
@@ -151,10 +158,12 @@ async fn four_that_migrate_one_empty_database_at_once_all_succeed(db: PgPool) {
 async fn a_database_of_a_newer_version_is_left_alone(db: PgPool) {
     let bench = Bench::new(&db);
     expect(&bench.run(&["migrate"], "").await, 0);
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
-        .execute(&db)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
+    )
+    .execute(&db)
+    .await
+    .unwrap();
     expect_sentence(&bench.run(&["migrate"], "").await, 1, "9999");
 }
 
@@ -164,10 +173,8 @@ async fn doctor_says_what_to_mend_and_changes_nothing(db: PgPool) {
     let findings = bench.run(&["doctor"], "").await;
     assert!(expect(&findings, 1).contains("PROBLEM  database"), "{findings:?}");
     assert!(findings.stdout.contains("proxima-dashboard migrate"), "{findings:?}");
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        .fetch_one(&db)
-        .await
-        .unwrap();
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetch_one(&db).await.unwrap();
     assert_eq!(tables, 0, "it only looked");
 
     expect(&bench.run(&["migrate"], "").await, 0);
@@ -181,7 +188,8 @@ async fn doctor_says_what_to_mend_and_changes_nothing(db: PgPool) {
     assert!(expect(&bench.run(&["doctor"], "").await, 1).contains("chmod 600"));
     std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600)).unwrap();
     sqlx::raw_sql(AssertSqlSafe(
-        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; UPDATE audit_log SET username = 'innocent'".to_owned(),
+        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; UPDATE audit_log SET username = 'innocent'"
+            .to_owned(),
     ))
     .execute(&db)
     .await
@@ -196,7 +204,12 @@ async fn openapi_prints_the_document_and_needs_nothing(_db: PgPool) {
     let printed = run_program(PROGRAM, &["openapi"], "").await;
     let document: serde_json::Value = serde_json::from_str(&expect(&printed, 0)).unwrap();
     assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
-    assert_eq!(document.to_string(), serde_json::from_str::<serde_json::Value>(&proxima_dashboard::http::openapi_json().unwrap()).unwrap().to_string());
+    assert_eq!(
+        document.to_string(),
+        serde_json::from_str::<serde_json::Value>(&proxima_dashboard::http::openapi_json().unwrap())
+            .unwrap()
+            .to_string()
+    );
 }
 
 #[tokio::test]

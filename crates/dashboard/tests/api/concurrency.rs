@@ -57,7 +57,8 @@ async fn simultaneous_creations_of_one_username_or_slug_make_one(db: PgPool) {
         one_won(&at_once(requests.collect()).await, 201, "loginSlug");
     }
     // Of the losers nothing is left: no server without its owner's twin, no audit row.
-    let (users, servers) = (rows_matching(&app.db, "users", "role = 'CUSTOMER'").await, rows_matching(&app.db, "servers", "true").await);
+    let (users, servers) =
+        (rows_matching(&app.db, "users", "role = 'CUSTOMER'").await, rows_matching(&app.db, "servers", "true").await);
     assert_eq!((users.len(), servers.len()), (2 * ROUNDS, 2 * ROUNDS));
     assert_eq!(audited(&app.db, "user.create").await.len(), 2 * ROUNDS + 1);
     assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);

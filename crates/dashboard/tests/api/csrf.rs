@@ -60,7 +60,9 @@ async fn a_form_of_another_site_cannot_pose_as_json(db: PgPool) {
     let app = TestApp::start(db).await;
     let admin = app.admin().await;
     let body = br#"{"dashboardIpAllowlist":["203.0.113.7"],"offlineLimitDays":null}"#.to_vec();
-    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x")] {
+    for kind in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=x")]
+    {
         let answer = admin.send_bytes(Method::PUT, "/api/v1/settings", kind, body.clone()).await;
         answer.refuses(&[("body", "invalid")]);
     }
@@ -105,7 +107,13 @@ async fn every_answer_carries_the_security_headers(db: PgPool) {
             assert_eq!(answer.header(name), Some(*value), "{answer:?}");
         }
         let policy = answer.header("content-security-policy").expect("a policy");
-        for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.split("; ").any(|found| found == part), "{part}: {policy}");
         }
         let scripts = policy.split("; ").find(|part| part.starts_with("script-src")).unwrap();
@@ -124,7 +132,8 @@ async fn a_request_id_is_ours_and_each_is_another(db: PgPool) {
     let client = app.anonymous().with_header("x-request-id", "forged\tid");
     let first = client.get("/api/v1/me").await;
     let second = client.get("/api/v1/me").await;
-    let ids = [first.problem(401, "unauthenticated"), second.problem(401, "unauthenticated")].map(|json| json["requestId"].clone());
+    let ids = [first.problem(401, "unauthenticated"), second.problem(401, "unauthenticated")]
+        .map(|json| json["requestId"].clone());
     assert_ne!(ids[0], ids[1]);
     assert!(!first.text.contains("forged"));
 }

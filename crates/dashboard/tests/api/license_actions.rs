@@ -16,7 +16,8 @@ enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [Self::Active, Self::Grace, Self::GracePast, Self::ExpiredByHand, Self::ExpiredByHandWithDate];
+    const ALL: [Self; 5] =
+        [Self::Active, Self::Grace, Self::GracePast, Self::ExpiredByHand, Self::ExpiredByHandWithDate];
 
     fn sql(self) -> &'static str {
         match self {
@@ -24,9 +25,7 @@ impl State {
             Self::Grace => "license_status = 'GRACE', grace_expires_at = now() + interval '1 hour'",
             Self::GracePast => "license_status = 'GRACE', grace_expires_at = now() - interval '1 second'",
             Self::ExpiredByHand => "license_status = 'EXPIRED', grace_expires_at = NULL",
-            Self::ExpiredByHandWithDate => {
-                "license_status = 'EXPIRED', grace_expires_at = now() + interval '1 hour'"
-            }
+            Self::ExpiredByHandWithDate => "license_status = 'EXPIRED', grace_expires_at = now() + interval '1 hour'",
         }
     }
 
@@ -207,13 +206,19 @@ async fn the_grace_is_chosen_per_revoke_within_bounds(db: PgPool) {
     let bench = Bench::new(db).await;
     let customer = bench.app.customer("alice").await;
     let revoke = format!("{}/revoke", license(&customer));
-    bench.admin.post(&revoke, &json!({ "graceSeconds": 31_622_401 })).await.refuses(&[("graceSeconds", "out_of_range")]);
+    bench
+        .admin
+        .post(&revoke, &json!({ "graceSeconds": 31_622_401 }))
+        .await
+        .refuses(&[("graceSeconds", "out_of_range")]);
     for malformed in [json!(-1), json!(1.5), json!("5"), json!(4_294_967_296_u64), json!([])] {
         let answer = bench.admin.post(&revoke, &json!({ "graceSeconds": malformed })).await;
         answer.problem(422, "validation_failed");
     }
     assert_eq!(bench.admin.get(&license(&customer)).await.expect(200)["status"], "ACTIVE");
-    for (seconds, days, status) in [(31_622_400, 366.0, "GRACE"), (90_000, 90_000.0 / 86_400.0, "GRACE"), (0, 0.0, "EXPIRED")] {
+    for (seconds, days, status) in
+        [(31_622_400, 366.0, "GRACE"), (90_000, 90_000.0 / 86_400.0, "GRACE"), (0, 0.0, "EXPIRED")]
+    {
         let body = bench.admin.post(&revoke, &json!({ "graceSeconds": seconds })).await.expect(200);
         assert_eq!(body["status"], status, "{seconds}");
         assert_eq!(body["graceExpiresAt"].is_null(), status == "EXPIRED");

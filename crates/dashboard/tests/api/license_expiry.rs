@@ -1,8 +1,8 @@
 //! Time, and hands in the database: the grace that passes while nobody looks (product.md section 3).
 
 use chrono::{DateTime, Duration, Utc};
-use proxima_db::servers::interval;
 use proxima_dashboard::jobs;
+use proxima_db::servers::interval;
 use proxima_test_support::{Client, Customer, TestApp, TestGateway, audited};
 use proxima_types::{License, LicenseStatus, ServerStatus};
 use serde_json::json;

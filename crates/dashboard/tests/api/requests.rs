@@ -85,9 +85,7 @@ async fn deep_nesting_and_repeated_fields_are_refused(db: PgPool) {
     let json = Some("application/json");
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000)).into_bytes();
     admin.send_bytes(Method::POST, "/api/v1/users", json, deep).await.problem(422, "validation_failed");
-    let twice = format!(
-        r#"{{"username":"alice","username":"admin2","password":"{PASSWORD}","role":"CUSTOMER"}}"#
-    );
+    let twice = format!(r#"{{"username":"alice","username":"admin2","password":"{PASSWORD}","role":"CUSTOMER"}}"#);
     admin.send_bytes(Method::POST, "/api/v1/users", json, twice.into_bytes()).await.refuses(&[("body", "invalid")]);
     assert_eq!(rows_matching(&app.db, "users", "true").await.len(), 1);
 }
@@ -113,7 +111,10 @@ async fn no_error_says_more_than_its_caller_may_know(db: PgPool) {
 async fn without_its_audit_row_nothing_happens(db: PgPool) {
     let app = TestApp::start(db).await;
     let (admin, customer) = (app.admin().await, app.customer("alice").await);
-    sqlx::query("ALTER TABLE audit_log ADD CONSTRAINT full_disk CHECK (false) NOT VALID").execute(&app.db).await.unwrap();
+    sqlx::query("ALTER TABLE audit_log ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+        .execute(&app.db)
+        .await
+        .unwrap();
     let tables = ["users", "servers", "settings", "retired_keys"];
     let mut before = Vec::new();
     for table in tables {
@@ -121,7 +122,11 @@ async fn without_its_audit_row_nothing_happens(db: PgPool) {
     }
     let (user, server) = (format!("/api/v1/users/{}", customer.id), format!("/api/v1/servers/{}", customer.server_id));
     let attempts = [
-        (Method::POST, "/api/v1/users".to_owned(), json!({ "username": "bob", "password": PASSWORD, "role": "CUSTOMER" })),
+        (
+            Method::POST,
+            "/api/v1/users".to_owned(),
+            json!({ "username": "bob", "password": PASSWORD, "role": "CUSTOMER" }),
+        ),
         (Method::PATCH, user.clone(), json!({ "username": "bob" })),
         (Method::PATCH, user.clone(), json!({ "role": "ADMIN", "confirmServerDeletion": "alice" })),
         (Method::DELETE, format!("{user}?confirmUsername=alice"), json!({})),
@@ -129,9 +134,17 @@ async fn without_its_audit_row_nothing_happens(db: PgPool) {
         (Method::PUT, format!("{server}/config"), json!({ "generation": 0, "listeners": [] })),
         (Method::POST, format!("{server}/license/revoke"), json!({})),
         (Method::POST, format!("{server}/license/regenerate"), json!({})),
-        (Method::PUT, "/api/v1/settings".to_owned(), json!({ "dashboardIpAllowlist": ["1.2.3.4"], "offlineLimitDays": 1 })),
+        (
+            Method::PUT,
+            "/api/v1/settings".to_owned(),
+            json!({ "dashboardIpAllowlist": ["1.2.3.4"], "offlineLimitDays": 1 }),
+        ),
         (Method::PATCH, "/api/v1/me".to_owned(), json!({ "displayName": "Changed" })),
-        (Method::POST, "/api/v1/me/password".to_owned(), json!({ "currentPassword": PASSWORD, "newPassword": "another-heron-sings-8" })),
+        (
+            Method::POST,
+            "/api/v1/me/password".to_owned(),
+            json!({ "currentPassword": PASSWORD, "newPassword": "another-heron-sings-8" }),
+        ),
     ];
     for (method, path, body) in attempts {
         admin.send(method, &path, Some(&body)).await.problem(500, "internal");

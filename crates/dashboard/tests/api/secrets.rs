@@ -125,7 +125,8 @@ async fn secrets_are_in_clear_neither_in_the_database_nor_in_the_log(db: PgPool)
     assert!(log.contains("INSERT INTO"), "statements are in it");
     secrets.are_absent_from(&log, "the log");
     // Neither are the master keys of the file anywhere else.
-    let keys: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(data.join("keys.json")).unwrap()).unwrap();
+    let keys: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(data.join("keys.json")).unwrap()).unwrap();
     let mut keyring = Secrets::default();
     for kind in ["masterKeys", "signingKeys"] {
         for key in keys[kind].as_array().unwrap() {

@@ -1,7 +1,9 @@
 //! `serve`, as a process: how it starts, refuses to, and stops.
 
 use crate::PROGRAM;
-use proxima_test_support::{Client, DashboardProcess, Folder, PASSWORD, TestApp, database_url, rows_matching, run_program};
+use proxima_test_support::{
+    Client, DashboardProcess, Folder, PASSWORD, TestApp, database_url, rows_matching, run_program,
+};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -111,10 +113,8 @@ async fn a_taken_port_is_one_clear_sentence(db: PgPool) {
     refuses(&url, &data, &["--listen", &address], &sentence).await;
     let metrics = ["--listen", "127.0.0.1:0", "--metrics-listen", &address];
     refuses(&url, &data, &metrics, "choose another one with --metrics-listen").await;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        .fetch_one(&db)
-        .await
-        .unwrap();
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetch_one(&db).await.unwrap();
     assert_eq!(tables, 0, "it is said before anything else is done");
 }
 

@@ -36,13 +36,16 @@ async fn a_configuration_names_every_problem_at_once(db: PgPool) {
         let (own, path) = (own.clone(), path.clone());
         async move { own.put(&path, &json!({ "generation": generation, "listeners": listeners })).await }
     };
-    save(0, json!([
-        listener(0, "http://127.0.0.1:3000"),
-        listener(65536, "https://127.0.0.1"),
-        listener(6060, "nonsense"),
-        listener(80, "http://127.0.0.1:3000/path"),
-        listener(u32::MAX, "http://user:password@host"),
-    ]))
+    save(
+        0,
+        json!([
+            listener(0, "http://127.0.0.1:3000"),
+            listener(65536, "https://127.0.0.1"),
+            listener(6060, "nonsense"),
+            listener(80, "http://127.0.0.1:3000/path"),
+            listener(u32::MAX, "http://user:password@host"),
+        ]),
+    )
     .await
     .refuses(&[
         ("listeners[0].port", "out_of_range"),

@@ -42,11 +42,12 @@ async fn a_session_ends_when_idle_and_in_any_case_after_a_week(db: PgPool) {
     assert!(!signed_in(&client).await, "asking does not revive it");
 
     let client = app.sign_in("alice", PASSWORD).await;
-    let lifetime: bool =
-        sqlx::query_scalar("SELECT expires_at - created_at = interval '7 days' FROM sessions ORDER BY created_at DESC LIMIT 1")
-            .fetch_one(&app.db)
-            .await
-            .unwrap();
+    let lifetime: bool = sqlx::query_scalar(
+        "SELECT expires_at - created_at = interval '7 days' FROM sessions ORDER BY created_at DESC LIMIT 1",
+    )
+    .fetch_one(&app.db)
+    .await
+    .unwrap();
     assert!(lifetime);
     shift(&app.db, "expires_at = now() + interval '1 minute', last_seen_at = now() - interval '1 hour'").await;
     assert!(signed_in(&client).await);
@@ -102,7 +103,10 @@ async fn sessions_are_listed_and_revoked_by_their_owner_only(db: PgPool) {
     alice.delete(&path).await.problem(404, "not_found");
     let rows = audited(&app.db, "session.revoke").await;
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].username.as_str(), rows[0].target.map(|id| id.to_string()).as_deref()), ("alice", other["id"].as_str()));
+    assert_eq!(
+        (rows[0].username.as_str(), rows[0].target.map(|id| id.to_string()).as_deref()),
+        ("alice", other["id"].as_str())
+    );
     // One's own present session, too.
     let own = format!("/api/v1/me/sessions/{}", id_of(&alice).await);
     alice.delete(&own).await.expect_status(204);

@@ -33,13 +33,14 @@ async fn soak_verdicts_follow_the_operator_through_broken_connections(db: PgPool
     let admin = app.admin().await;
     let mut customers = Vec::new();
     for index in 0..CUSTOMERS {
-        customers.push(app.customer(&format!("customer-{index}")).await);
+        let customer = app.customer(&format!("customer-{index}")).await;
+        let gateway = app.gateway(&customer).await;
+        customers.push((customer, gateway));
     }
     let end = Instant::now() + duration();
     let breaker = tokio::spawn(break_connections(app.db.clone(), end));
     let mut lives = Vec::new();
-    for customer in customers {
-        let gateway = app.gateway(&customer).await;
+    for (customer, gateway) in customers {
         lives.push(tokio::spawn(live(Arc::clone(&app), admin.clone(), customer, gateway, end)));
     }
     let mut judged = 0;

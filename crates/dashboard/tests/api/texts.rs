@@ -65,26 +65,186 @@ fn account_fields(user: &str, server: &str) -> Vec<Field> {
     };
     let (post, patch) = (Method::POST, Method::PATCH);
     vec![
-        field("CreateUserRequest", "username", post.clone(), users(), |t| json!({ "username": t, "password": PASSWORD, "role": "CUSTOMER" }), &["username"], Some("/username")),
-        field("CreateUserRequest", "password", post.clone(), users(), |t| json!({ "username": "texts1", "password": t, "role": "CUSTOMER" }), &["password", "username"], None),
-        field("CreateUserRequest", "displayName", post.clone(), users(), |t| json!({ "username": "texts2", "password": PASSWORD, "role": "ADMIN", "displayName": t }), &["displayName", "username"], Some("/displayName")),
-        field("CreateUserRequest", "loginSlug", post.clone(), users(), |t| json!({ "username": "texts3", "password": PASSWORD, "role": "ADMIN", "loginSlug": t }), &["loginSlug", "username"], Some("/loginSlug")),
-        field("CreateUserRequest", "serverName", post, users(), |t| json!({ "username": "texts4", "password": PASSWORD, "role": "CUSTOMER", "serverName": t }), &["serverName", "username"], Some("/server/name")),
-        field("UpdateUserRequest", "username", patch.clone(), user(), |t| json!({ "username": t }), &["username"], Some("/username")),
-        field("UpdateUserRequest", "password", patch.clone(), user(), |t| json!({ "password": t }), &["password"], None),
-        field("UpdateUserRequest", "displayName", patch.clone(), user(), |t| json!({ "displayName": t }), &["displayName"], Some("/displayName")),
-        field("UpdateUserRequest", "loginSlug", patch.clone(), user(), |t| json!({ "loginSlug": t }), &["loginSlug"], Some("/loginSlug")),
-        field("UpdateUserRequest", "serverName", patch.clone(), user(), |t| json!({ "serverName": t }), &["serverName"], None),
-        field("UpdateUserRequest", "confirmServerDeletion", patch.clone(), user(), |t| json!({ "role": "ADMIN", "confirmServerDeletion": t }), &[], None),
-        field("UpdateServerRequest", "name", patch.clone(), format!("/api/v1/servers/{server}"), |t| json!({ "name": t }), &["name"], Some("/name")),
-        field("UpdateMeRequest", "displayName", patch, "/api/v1/me".to_owned(), |t| json!({ "displayName": t }), &["displayName"], Some("/displayName")),
-        field("ListenerInput", "backendUrl", Method::PUT, format!("/api/v1/servers/{server}/config"), |t| json!({ "generation": 0, "listeners": [{ "port": 80, "backendUrl": t }] }), &["listeners[0].backendUrl"], None),
-        field("UpdateSettingsRequest", "dashboardIpAllowlist", Method::PUT, "/api/v1/settings".to_owned(), |t| json!({ "dashboardIpAllowlist": ["203.0.113.7", t], "offlineLimitDays": null }), &["dashboardIpAllowlist[1]"], None),
-        field("ChangePasswordRequest", "currentPassword", Method::POST, "/api/v1/me/password".to_owned(), |t| json!({ "currentPassword": t, "newPassword": PASSWORD }), &["currentPassword"], None),
-        field("ChangePasswordRequest", "newPassword", Method::POST, "/api/v1/me/password".to_owned(), |t| json!({ "currentPassword": "wrong", "newPassword": t }), &["newPassword", "currentPassword"], None),
-        field("LoginRequest", "username", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "username": t, "password": "x" }), &["username"], None),
-        field("LoginRequest", "slug", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "slug": t, "password": "x" }), &["username"], None),
-        field("LoginRequest", "password", Method::POST, "/api/v1/auth/login".to_owned(), |t| json!({ "username": "admin", "password": t }), &["password"], None),
+        field(
+            "CreateUserRequest",
+            "username",
+            post.clone(),
+            users(),
+            |t| json!({ "username": t, "password": PASSWORD, "role": "CUSTOMER" }),
+            &["username"],
+            Some("/username"),
+        ),
+        field(
+            "CreateUserRequest",
+            "password",
+            post.clone(),
+            users(),
+            |t| json!({ "username": "texts1", "password": t, "role": "CUSTOMER" }),
+            &["password", "username"],
+            None,
+        ),
+        field(
+            "CreateUserRequest",
+            "displayName",
+            post.clone(),
+            users(),
+            |t| json!({ "username": "texts2", "password": PASSWORD, "role": "ADMIN", "displayName": t }),
+            &["displayName", "username"],
+            Some("/displayName"),
+        ),
+        field(
+            "CreateUserRequest",
+            "loginSlug",
+            post.clone(),
+            users(),
+            |t| json!({ "username": "texts3", "password": PASSWORD, "role": "ADMIN", "loginSlug": t }),
+            &["loginSlug", "username"],
+            Some("/loginSlug"),
+        ),
+        field(
+            "CreateUserRequest",
+            "serverName",
+            post,
+            users(),
+            |t| json!({ "username": "texts4", "password": PASSWORD, "role": "CUSTOMER", "serverName": t }),
+            &["serverName", "username"],
+            Some("/server/name"),
+        ),
+        field(
+            "UpdateUserRequest",
+            "username",
+            patch.clone(),
+            user(),
+            |t| json!({ "username": t }),
+            &["username"],
+            Some("/username"),
+        ),
+        field(
+            "UpdateUserRequest",
+            "password",
+            patch.clone(),
+            user(),
+            |t| json!({ "password": t }),
+            &["password"],
+            None,
+        ),
+        field(
+            "UpdateUserRequest",
+            "displayName",
+            patch.clone(),
+            user(),
+            |t| json!({ "displayName": t }),
+            &["displayName"],
+            Some("/displayName"),
+        ),
+        field(
+            "UpdateUserRequest",
+            "loginSlug",
+            patch.clone(),
+            user(),
+            |t| json!({ "loginSlug": t }),
+            &["loginSlug"],
+            Some("/loginSlug"),
+        ),
+        field(
+            "UpdateUserRequest",
+            "serverName",
+            patch.clone(),
+            user(),
+            |t| json!({ "serverName": t }),
+            &["serverName"],
+            None,
+        ),
+        field(
+            "UpdateUserRequest",
+            "confirmServerDeletion",
+            patch.clone(),
+            user(),
+            |t| json!({ "role": "ADMIN", "confirmServerDeletion": t }),
+            &[],
+            None,
+        ),
+        field(
+            "UpdateServerRequest",
+            "name",
+            patch.clone(),
+            format!("/api/v1/servers/{server}"),
+            |t| json!({ "name": t }),
+            &["name"],
+            Some("/name"),
+        ),
+        field(
+            "UpdateMeRequest",
+            "displayName",
+            patch,
+            "/api/v1/me".to_owned(),
+            |t| json!({ "displayName": t }),
+            &["displayName"],
+            Some("/displayName"),
+        ),
+        field(
+            "ListenerInput",
+            "backendUrl",
+            Method::PUT,
+            format!("/api/v1/servers/{server}/config"),
+            |t| json!({ "generation": 0, "listeners": [{ "port": 80, "backendUrl": t }] }),
+            &["listeners[0].backendUrl"],
+            None,
+        ),
+        field(
+            "UpdateSettingsRequest",
+            "dashboardIpAllowlist",
+            Method::PUT,
+            "/api/v1/settings".to_owned(),
+            |t| json!({ "dashboardIpAllowlist": ["203.0.113.7", t], "offlineLimitDays": null }),
+            &["dashboardIpAllowlist[1]"],
+            None,
+        ),
+        field(
+            "ChangePasswordRequest",
+            "currentPassword",
+            Method::POST,
+            "/api/v1/me/password".to_owned(),
+            |t| json!({ "currentPassword": t, "newPassword": PASSWORD }),
+            &["currentPassword"],
+            None,
+        ),
+        field(
+            "ChangePasswordRequest",
+            "newPassword",
+            Method::POST,
+            "/api/v1/me/password".to_owned(),
+            |t| json!({ "currentPassword": "wrong", "newPassword": t }),
+            &["newPassword", "currentPassword"],
+            None,
+        ),
+        field(
+            "LoginRequest",
+            "username",
+            Method::POST,
+            "/api/v1/auth/login".to_owned(),
+            |t| json!({ "username": t, "password": "x" }),
+            &["username"],
+            None,
+        ),
+        field(
+            "LoginRequest",
+            "slug",
+            Method::POST,
+            "/api/v1/auth/login".to_owned(),
+            |t| json!({ "slug": t, "password": "x" }),
+            &["username"],
+            None,
+        ),
+        field(
+            "LoginRequest",
+            "password",
+            Method::POST,
+            "/api/v1/auth/login".to_owned(),
+            |t| json!({ "username": "admin", "password": t }),
+            &["password"],
+            None,
+        ),
     ]
 }
 
@@ -92,9 +252,9 @@ fn schema_texts() -> BTreeSet<(String, String)> {
     let document: Value = serde_json::from_str(&proxima_dashboard::http::openapi_json().unwrap()).unwrap();
     let schemas = document["components"]["schemas"].as_object().unwrap();
     // The heartbeat's are of the gateway (heartbeat/refusals.rs); the others are answers.
-    let requests = schemas.iter().filter(|(name, _)| {
-        (name.ends_with("Request") || *name == "ListenerInput") && *name != "HeartbeatRequest"
-    });
+    let requests = schemas
+        .iter()
+        .filter(|(name, _)| (name.ends_with("Request") || *name == "ListenerInput") && *name != "HeartbeatRequest");
     let mut texts = BTreeSet::new();
     for (name, schema) in requests {
         for (property, kind) in schema["properties"].as_object().unwrap() {
@@ -119,13 +279,23 @@ async fn hostile_texts_are_stored_as_they_are_or_refused_by_name(db: PgPool) {
         let (mut stored, mut refused) = (0, 0);
         for text in hostile() {
             let answer = admin.send(field.method.clone(), &field.path, Some(&(field.body)(&text))).await;
-            if answer.status.is_success() { stored += 1 } else { refused += 1 }
+            if answer.status.is_success() {
+                stored += 1
+            } else {
+                refused += 1
+            }
             check(field, &text, &answer);
         }
         assert!(stored + refused == hostile().len() && refused > 0, "{} {}", field.schema, field.property);
     }
     // The texts are all in the log and the lists by now.
-    for path in ["/api/v1/users?limit=200", "/api/v1/servers?limit=200", "/api/v1/audit?limit=200", "/api/v1/audit/export", "/api/v1/fleet"] {
+    for path in [
+        "/api/v1/users?limit=200",
+        "/api/v1/servers?limit=200",
+        "/api/v1/audit?limit=200",
+        "/api/v1/audit/export",
+        "/api/v1/fleet",
+    ] {
         admin.get(path).await.expect_status(200);
     }
     assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);
@@ -153,7 +323,11 @@ fn check(field: &Field, text: &str, answer: &Answer) {
             let confirmation = answer.json()["code"] == "confirmation_required" && field.named.is_empty();
             assert!(confirmation || (!fields.is_empty() && fields.iter().all(known)), "not named: {what}");
         }
-        401 => assert_eq!((field.schema, answer.json()["code"].as_str()), ("LoginRequest", Some("invalid_credentials")), "{what}"),
+        401 => assert_eq!(
+            (field.schema, answer.json()["code"].as_str()),
+            ("LoginRequest", Some("invalid_credentials")),
+            "{what}"
+        ),
         _ => panic!("{what}"),
     }
 }
@@ -164,7 +338,10 @@ async fn script_tags_come_back_as_json_texts_only(db: PgPool) {
     let (admin, customer) = (app.admin().await, app.customer("alice").await);
     let script = "<script>alert(1)</script>";
     admin.patch(&format!("/api/v1/users/{}", customer.id), &json!({ "displayName": script })).await.expect_status(200);
-    admin.patch(&format!("/api/v1/servers/{}", customer.server_id), &json!({ "name": script })).await.expect_status(200);
+    admin
+        .patch(&format!("/api/v1/servers/{}", customer.server_id), &json!({ "name": script }))
+        .await
+        .expect_status(200);
     for path in ["/api/v1/users", "/api/v1/servers", "/api/v1/audit"] {
         let answer = admin.get(path).await;
         assert!(answer.text.contains(script), "{path}: it is stored as it was typed");
@@ -188,7 +365,9 @@ async fn hostile_texts_in_the_address_are_no_500(db: PgPool) {
             for text in hostile().into_iter().filter(|text| text.len() < 1_000) {
                 let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
                 let address = match parameter["in"].as_str() {
-                    Some("path") => path.replace(&format!("{{{name}}}"), if encoded.is_empty() { "%20" } else { &encoded }),
+                    Some("path") => {
+                        path.replace(&format!("{{{name}}}"), if encoded.is_empty() { "%20" } else { &encoded })
+                    }
                     _ => format!("{path}?{name}={encoded}"),
                 };
                 answered(&admin, &address).await;
@@ -197,7 +376,13 @@ async fn hostile_texts_in_the_address_are_no_500(db: PgPool) {
         }
     }
     assert!(asked > 300, "{asked}");
-    for date in ["-200000-01-01T00:00:00Z", "%2B262142-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:60Z", "yesterday"] {
+    for date in [
+        "-200000-01-01T00:00:00Z",
+        "%2B262142-12-31T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:60Z",
+        "yesterday",
+    ] {
         for side in ["from", "to"] {
             answered(&admin, &format!("/api/v1/audit?{side}={date}")).await;
         }

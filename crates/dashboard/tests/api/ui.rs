@@ -17,7 +17,16 @@ async fn every_page_is_the_same_page_and_tells_nothing_of_slugs(db: PgPool) {
     } else {
         assert!(page.text.contains("npm run build"), "{}", page.text);
     }
-    for path in ["/login", "/login/nobody", "/login/acme", "/app", "/admin/users", "/login/%00", "/..%2f..%2fetc/passwd", "/%ff"] {
+    for path in [
+        "/login",
+        "/login/nobody",
+        "/login/acme",
+        "/app",
+        "/admin/users",
+        "/login/%00",
+        "/..%2f..%2fetc/passwd",
+        "/%ff",
+    ] {
         let answer = client.get(path).await;
         assert_eq!((answer.status, &answer.text), (page.status, &page.text), "{path}");
     }

@@ -32,7 +32,10 @@ async fn one_form_makes_a_customer_with_a_server_key_and_secret(db: PgPool) {
     assert_eq!(admin.get(answer.header("location").unwrap()).await.expect(200), user);
 
     let row = audited(&app.db, "user.create").await.pop().unwrap();
-    assert_eq!((row.username.as_str(), row.ip.as_deref(), row.outcome.as_str()), ("admin", Some("127.0.0.1"), "SUCCESS"));
+    assert_eq!(
+        (row.username.as_str(), row.ip.as_deref(), row.outcome.as_str()),
+        ("admin", Some("127.0.0.1"), "SUCCESS")
+    );
     assert_eq!((row.target_type.as_deref(), row.target_name.as_deref()), (Some("user"), Some("alice.b")));
     assert_eq!(row.target.map(|id| id.to_string()).as_deref(), user["id"].as_str());
     assert_eq!((&row.metadata["serverId"], &row.metadata["role"]), (&server["id"], &json!("CUSTOMER")));
@@ -105,7 +108,12 @@ async fn every_bad_field_is_named_at_once_and_nothing_is_made(db: PgPool) {
     admin
         .patch(&path, &json!({ "username": "-x", "password": "12345678", "displayName": "\u{202E}", "loginSlug": "A" }))
         .await
-        .refuses(&[("username", "invalid"), ("password", "weak"), ("displayName", "invalid"), ("loginSlug", "invalid")]);
+        .refuses(&[
+            ("username", "invalid"),
+            ("password", "weak"),
+            ("displayName", "invalid"),
+            ("loginSlug", "invalid"),
+        ]);
     assert_eq!(rows_matching(&app.db, "users", "true").await.len(), 2);
     assert_eq!(audited(&app.db, "user.update").await.len(), 0);
 }

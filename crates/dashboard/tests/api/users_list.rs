@@ -96,7 +96,15 @@ async fn what_no_list_understands_is_refused(db: PgPool) {
             admin.get(&format!("/api/v1/{list}?limit={limit}")).await.refuses(&[("limit", "out_of_range")]);
         }
     }
-    for query in ["limit=-1", "limit=x", "role=admin", "sort=password_hash", "licenseStatus=active", "serverStatus=x", "colour=red"] {
+    for query in [
+        "limit=-1",
+        "limit=x",
+        "role=admin",
+        "sort=password_hash",
+        "licenseStatus=active",
+        "serverStatus=x",
+        "colour=red",
+    ] {
         admin.get(&format!("/api/v1/users?{query}")).await.refuses(&[("query", "invalid")]);
     }
     admin.get("/api/v1/servers?colour=red").await.refuses(&[("query", "invalid")]);

@@ -56,13 +56,7 @@ async fn read(body: Body) -> Result<HeartbeatRequest, &'static str> {
 }
 
 /// A refusal is dated by this machine's clock: nobody judges by it.
-fn refuse(
-    app: &AppState,
-    asked: Asked<'_>,
-    status: u16,
-    code: &str,
-    detail: &str,
-) -> Result<SignedAnswer, AppError> {
+fn refuse(app: &AppState, asked: Asked<'_>, status: u16, code: &str, detail: &str) -> Result<SignedAnswer, AppError> {
     #[allow(clippy::disallowed_methods)]
     let now = SystemTime::now().into();
     heartbeats::refuse(app, asked, status, code, detail, now)

@@ -43,11 +43,13 @@ async fn fleet(db: &PgPool) -> Vec<(ServerId, LicenseKey)> {
     .execute(db)
     .await
     .unwrap();
-    let ids: Vec<(String, Uuid)> =
-        sqlx::query_as("SELECT name, id FROM servers").fetch_all(db).await.unwrap();
+    let ids: Vec<(String, Uuid)> = sqlx::query_as("SELECT name, id FROM servers").fetch_all(db).await.unwrap();
     let ids: BTreeMap<String, Uuid> = ids.into_iter().collect();
     // Every fifth is deleted by hand.
-    sqlx::query("DELETE FROM servers WHERE name ~ '^[0-9]+$' AND right(name, 1) IN ('4', '9')").execute(db).await.unwrap();
+    sqlx::query("DELETE FROM servers WHERE name ~ '^[0-9]+$' AND right(name, 1) IN ('4', '9')")
+        .execute(db)
+        .await
+        .unwrap();
     keys.into_iter().enumerate().map(|(i, key)| (ServerId(ids[&i.to_string()]), key)).collect()
 }
 

@@ -114,7 +114,10 @@ async fn a_person_sees_each_status_of_a_server(db: PgPool) {
     sqlx::query("UPDATE servers SET license_status = 'EXPIRED'").execute(&app.db).await.unwrap();
     assert_eq!(status(&admin, &customer).await, "STOPPED_BY_LICENSE");
     let fleet = admin.get("/api/v1/fleet").await.expect(200);
-    assert_eq!((&fleet["counts"]["stopped"], &fleet["counts"]["expired"]), (&serde_json::json!(1), &serde_json::json!(1)));
+    assert_eq!(
+        (&fleet["counts"]["stopped"], &fleet["counts"]["expired"]),
+        (&serde_json::json!(1), &serde_json::json!(1))
+    );
     for wanted in ["ONLINE", "OFFLINE", "STOPPED_BY_LICENSE", "NOT_INSTALLED"] {
         let list = admin.get(&format!("/api/v1/servers?status={wanted}")).await.expect(200);
         assert_eq!(list["items"].as_array().unwrap().len(), usize::from(wanted == "STOPPED_BY_LICENSE"), "{wanted}");

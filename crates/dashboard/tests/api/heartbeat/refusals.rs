@@ -109,10 +109,23 @@ async fn without_a_fit_nonce_there_is_no_signed_answer(db: PgPool) {
     let body = serde_json::to_vec(&gateway.report()).unwrap();
     let authorization = format!("Bearer {}", gateway.key.expose());
     let long = "n".repeat(65);
-    for nonce in [None, Some(""), Some("short"), Some("fifteen-letters"), Some(long.as_str()), Some("with spaces in it!!"), Some("sixteen+letters/")] {
+    for nonce in [
+        None,
+        Some(""),
+        Some("short"),
+        Some("fifteen-letters"),
+        Some(long.as_str()),
+        Some("with spaces in it!!"),
+        Some("sixteen+letters/"),
+    ] {
         let answer = gateway.exchange(nonce, Some(&authorization), body.clone()).await;
-        assert_eq!((answer.status, answer.json()["errors"][0]["field"].as_str()), (422, Some("Proxima-Nonce")), "{nonce:?}");
-        let verified = answer.verify(gateway.public_key(), nonce.unwrap_or("-"), gateway.key.expose(), gateway.server_id);
+        assert_eq!(
+            (answer.status, answer.json()["errors"][0]["field"].as_str()),
+            (422, Some("Proxima-Nonce")),
+            "{nonce:?}"
+        );
+        let verified =
+            answer.verify(gateway.public_key(), nonce.unwrap_or("-"), gateway.key.expose(), gateway.server_id);
         assert_eq!(verified, Err(VerifyError::Unsigned), "{nonce:?}");
     }
     assert_eq!(rows_matching(&app.db, "gateway_installs", "true").await.len(), 0);
@@ -166,7 +179,10 @@ async fn an_answer_is_signed_for_this_request_alone(db: PgPool) {
     let app = TestApp::start(db).await;
     let customer = app.customer("alice").await;
     let mut gateway = app.gateway(&customer).await;
-    let (answer, nonce) = { let body = serde_json::to_vec(&gateway.report()).unwrap(); exchange(&gateway, body).await };
+    let (answer, nonce) = {
+        let body = serde_json::to_vec(&gateway.report()).unwrap();
+        exchange(&gateway, body).await
+    };
     let (public, key, id) = (gateway.public_key(), gateway.key.expose().to_owned(), gateway.server_id);
     assert_eq!(answer.verify(public, &nonce, &key, id), Ok(()));
     let stranger = TestApp::start(app.db.clone()).await.app.keyring.signer.public_key();
@@ -209,9 +225,8 @@ async fn odd_host_facts_cost_no_license_and_are_stored_cut_and_clean(db: PgPool)
         let beat = gateway.send(serde_json::to_vec(&body).unwrap()).await;
         TestGateway::expect_status(&beat, "ACTIVE");
         let seen = server(&admin, &customer).await;
-        let clean = |max: usize| -> Value {
-            json!(short.chars().filter(|c| !c.is_control()).take(max).collect::<String>())
-        };
+        let clean =
+            |max: usize| -> Value { json!(short.chars().filter(|c| !c.is_control()).take(max).collect::<String>()) };
         assert_eq!(seen["host"]["hostname"], clean(255));
         assert_eq!(seen["host"]["os"], clean(128));
         assert_eq!(seen["host"]["architecture"], clean(32));

@@ -108,12 +108,10 @@ async fn state(db: &PgPool) -> Vec<Value> {
     for table in ["users", "servers", "settings", "retired_keys", "gateway_installs"] {
         rows.extend(rows_matching(db, table, "true").await);
     }
-    rows.extend(
-        rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {
-            row["last_seen_at"].take();
-            row
-        }),
-    );
+    rows.extend(rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {
+        row["last_seen_at"].take();
+        row
+    }));
     rows
 }
 
