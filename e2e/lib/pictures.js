@@ -9,11 +9,11 @@ export const KEPT = join(import.meta.dirname, '../../.cache/screenshots');
 /**
  * @param {import('playwright-core').Page} page
  * @param {string} name such as `tour/03-form-errors`
- * @param {{ fullPage?: boolean, published?: boolean }} [options]
+ * @param {{ published?: boolean }} [options]
  */
-export async function picture(page, name, { fullPage = false, published = true } = {}) {
+export async function picture(page, name, { published = true } = {}) {
   if (!PICTURES) return;
   const path = join(published ? PUBLISHED : KEPT, `${name}.png`);
   mkdirSync(join(path, '..'), { recursive: true });
-  await page.screenshot({ path, fullPage, animations: 'disabled', caret: 'hide' });
+  await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
 }

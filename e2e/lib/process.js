@@ -5,9 +5,11 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const alive = new Set();
+// Asked, not killed: a dashboard still has its database to stop.
 process.on('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
+  for (const child of alive) child.kill('SIGTERM');
 });
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(signal, () => process.exit(1));
 
 /**
  * Starts a program; what it prints is added to `log`.

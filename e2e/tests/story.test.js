@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { DESKTOP } from '../lib/browser.js';
 import { ADMIN } from '../lib/dashboard.js';
 import { atPath, button, card, dialog, fact, field, fillListener, goTo, gone, hasText, heading, openUser, revoke, signIn, toast, visible } from '../lib/pages.js';
 import { picture } from '../lib/pictures.js';
@@ -164,7 +165,9 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
 
   await step('the admin reinstates: traffic returns by itself', async () => {
     await openUser(a, CUSTOMER.username);
-    await picture(a, 'tour/11-edit-expired', { fullPage: true });
+    await a.setViewportSize({ width: 1280, height: 1040 });
+    await picture(a, 'tour/11-edit-expired');
+    await a.setViewportSize(DESKTOP);
     await button(a, 'Reinstate').click();
     await dialog(a, 'Reinstate license').press('Reinstate license');
     await toast(a, 'The license is ACTIVE again.');

@@ -4,10 +4,11 @@ use crate::components::{
     Answer, CONTENT_DIGEST_HEADER, COVERED, DATE_HEADER, KEY_DIGEST_HEADER, LABEL, SERVER_ID_HEADER, Values,
     content_digest, http_date, server_id_text,
 };
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httpsig::prelude::message_component::HttpMessageComponentId;
 use httpsig::prelude::{
-    AlgorithmName, HttpSigError, HttpSignatureBase, HttpSignatureParams, PublicKey, SecretKey, VerifyingKey as _,
+    AlgorithmName, HttpSigError, HttpSignatureBase, HttpSignatureParams, PublicKey, SigningKey, VerifyingKey as _,
 };
 use proxima_types::identity::DashboardPublicKey;
 use zeroize::Zeroizing;
@@ -25,24 +26,43 @@ pub enum SigningError {
 
 /// Holds the dashboard's private signing key.
 pub struct AnswerSigner {
-    secret: SecretKey,
+    secret: Secret,
     public: DashboardPublicKey,
-    key_id: String,
     covered: Vec<HttpMessageComponentId>,
+}
+
+/// Signs with `aws-lc-rs`, which is there for TLS anyway: five times as fast as `httpsig`'s own Ed25519.
+struct Secret {
+    pair: Ed25519KeyPair,
+    key_id: String,
+}
+
+impl SigningKey for Secret {
+    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, HttpSigError> {
+        Ok(self.pair.sign(data).as_ref().to_vec())
+    }
+
+    fn key_id(&self) -> String {
+        self.key_id.clone()
+    }
+
+    fn alg(&self) -> AlgorithmName {
+        AlgorithmName::Ed25519
+    }
 }
 
 impl AnswerSigner {
     /// `seed` is the 32-byte Ed25519 private key.
     ///
     /// # Errors
-    /// Never for 32 bytes; passed through from the library.
+    /// Never for 32 bytes; passed through from the libraries.
     pub fn from_seed(seed: &Zeroizing<[u8; 32]>) -> Result<Self, SigningError> {
-        let secret = SecretKey::from_bytes(&AlgorithmName::Ed25519, seed.as_slice())?;
-        let PublicKey::Ed25519(public) = secret.public_key() else { return Err(SigningError::KeyKind) };
-        let public = DashboardPublicKey(*public);
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| SigningError::KeyKind)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| SigningError::KeyKind)?;
+        let public = DashboardPublicKey(public);
         let covered = COVERED.iter().map(|id| HttpMessageComponentId::try_from(*id)).collect::<Result<_, _>>()?;
         let key_id = key_id(public)?;
-        Ok(Self { secret, public, key_id, covered })
+        Ok(Self { secret: Secret { pair, key_id }, public, covered })
     }
 
     #[must_use]
@@ -70,7 +90,7 @@ impl AnswerSigner {
         let mut params = HttpSignatureParams::try_new(&self.covered)?;
         params.set_created(u64::try_from(answer.date.timestamp()).unwrap_or_default());
         params.set_alg(&AlgorithmName::Ed25519);
-        params.set_keyid(&self.key_id);
+        params.set_keyid(&self.secret.key_id);
         let signature = HttpSignatureBase::try_new(&values.lines()?, &params)?
             .build_signature_headers(&self.secret, Some(LABEL))?;
         let mut headers = HeaderMap::with_capacity(6);

@@ -150,13 +150,8 @@ impl Client {
     /// # Errors
     /// When no answer came.
     pub async fn try_post(&self, path: &str, body: &Value) -> Result<Answer, reqwest::Error> {
-        let response = self
-            .http
-            .post(format!("{}{path}", self.base))
-            .headers(self.headers.clone())
-            .json(body)
-            .send()
-            .await?;
+        let response =
+            self.http.post(format!("{}{path}", self.base)).headers(self.headers.clone()).json(body).send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok(Answer { status, headers, text: response.text().await? })
     }

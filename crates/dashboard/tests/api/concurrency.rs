@@ -44,7 +44,7 @@ async fn simultaneous_creations_of_one_username_or_slug_make_one(db: PgPool) {
     let app = TestApp::start(db).await;
     let admin = app.admin().await;
     for round in 0..ROUNDS {
-        let name = |i: usize| if i % 2 == 0 { format!("Same{round}") } else { format!(" same{round} ") };
+        let name = |i: usize| if i.is_multiple_of(2) { format!("Same{round}") } else { format!(" same{round} ") };
         let requests = (0..5).map(|i| {
             post(&admin, "/api/v1/users", json!({ "username": name(i), "password": PASSWORD, "role": "CUSTOMER" }))
         });

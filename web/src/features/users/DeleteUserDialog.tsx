@@ -16,7 +16,7 @@ export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogP
   // Kept while the dialog fades out, so that its words do not vanish first.
   const [last, setLast] = useState(user);
   if (user !== null && user !== last) setLast(user);
-  if (last === null) return null;
+  const username = last?.username ?? '';
 
   const close = (): void => {
     remove.reset();
@@ -24,21 +24,23 @@ export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogP
   };
 
   return (
+    // There from the start, so that closing it for the first time returns the focus, too.
     <ConfirmDialog
       opened={user !== null}
       onClose={close}
-      title={`Delete ${last.username}`}
+      title={`Delete ${username}`}
       confirmLabel="Delete user"
       danger
-      typed={{ value: last.username, what: 'username' }}
+      typed={{ value: username, what: 'username' }}
       pending={remove.isPending}
       error={remove.error}
       onConfirm={() => {
+        if (last === null) return;
         remove.mutate(
-          { userId: last.id, username: last.username },
+          { userId: last.id, username },
           {
             onSuccess: () => {
-              notifyDone(`${last.username} was deleted.`);
+              notifyDone(`${username} was deleted.`);
               close();
               onDeleted?.();
             },
@@ -46,7 +48,7 @@ export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogP
         );
       }}
     >
-      <WhatHappens user={last} />
+      {last !== null && <WhatHappens user={last} />}
     </ConfirmDialog>
   );
 }

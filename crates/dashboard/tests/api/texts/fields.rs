@@ -1,0 +1,137 @@
+//! Every text field of the API's requests: how it is sent, and where it is read back.
+
+use proxima_test_support::PASSWORD;
+use serde_json::Value;
+
+pub struct Field {
+    /// The schema and property in the OpenAPI document.
+    pub schema: &'static str,
+    pub property: &'static str,
+    pub method: &'static str,
+    /// With `{user}` and `{server}` for an existing customer's.
+    pub path: &'static str,
+    /// JSON, with `$` where the text stands and `PASSWORD` for a good one.
+    body: &'static str,
+    /// The names under which a refusal may name it; none for what only confirms.
+    pub named: &'static [&'static str],
+    /// Where an accepted text stands in the answer, if it does.
+    pub read_back: Option<&'static str>,
+}
+
+type Target = (&'static str, &'static str, &'static str);
+
+const CREATE: Target = ("CreateUserRequest", "POST", "/api/v1/users");
+const EDIT: Target = ("UpdateUserRequest", "PATCH", "/api/v1/users/{user}");
+const RENAME: Target = ("UpdateServerRequest", "PATCH", "/api/v1/servers/{server}");
+const ME: Target = ("UpdateMeRequest", "PATCH", "/api/v1/me");
+const CONFIG: Target = ("ListenerInput", "PUT", "/api/v1/servers/{server}/config");
+const SETTINGS: Target = ("UpdateSettingsRequest", "PUT", "/api/v1/settings");
+const CHANGE: Target = ("ChangePasswordRequest", "POST", "/api/v1/me/password");
+const LOGIN: Target = ("LoginRequest", "POST", "/api/v1/auth/login");
+
+const fn field(
+    target: Target,
+    property: &'static str,
+    body: &'static str,
+    named: &'static [&'static str],
+    read_back: Option<&'static str>,
+) -> Field {
+    let (schema, method, path) = target;
+    Field { schema, property, method, path, body, named, read_back }
+}
+
+pub const FIELDS: &[Field] = &[
+    field(
+        CREATE,
+        "username",
+        r#"{ "username": "$", "password": "PASSWORD", "role": "CUSTOMER" }"#,
+        &["username"],
+        Some("/username"),
+    ),
+    // The usernames that these make are taken from the second text on.
+    field(
+        CREATE,
+        "password",
+        r#"{ "username": "texts1", "password": "$", "role": "CUSTOMER" }"#,
+        &["password", "username"],
+        None,
+    ),
+    field(
+        CREATE,
+        "displayName",
+        r#"{ "username": "texts2", "password": "PASSWORD", "role": "ADMIN", "displayName": "$" }"#,
+        &["displayName", "username"],
+        Some("/displayName"),
+    ),
+    field(
+        CREATE,
+        "loginSlug",
+        r#"{ "username": "texts3", "password": "PASSWORD", "role": "ADMIN", "loginSlug": "$" }"#,
+        &["loginSlug", "username"],
+        Some("/loginSlug"),
+    ),
+    field(
+        CREATE,
+        "serverName",
+        r#"{ "username": "texts4", "password": "PASSWORD", "role": "CUSTOMER", "serverName": "$" }"#,
+        &["serverName", "username"],
+        Some("/server/name"),
+    ),
+    field(EDIT, "username", r#"{ "username": "$" }"#, &["username"], Some("/username")),
+    field(EDIT, "password", r#"{ "password": "$" }"#, &["password"], None),
+    field(EDIT, "displayName", r#"{ "displayName": "$" }"#, &["displayName"], Some("/displayName")),
+    field(EDIT, "loginSlug", r#"{ "loginSlug": "$" }"#, &["loginSlug"], Some("/loginSlug")),
+    field(EDIT, "serverName", r#"{ "serverName": "$" }"#, &["serverName"], None),
+    field(EDIT, "confirmServerDeletion", r#"{ "role": "ADMIN", "confirmServerDeletion": "$" }"#, &[], None),
+    field(RENAME, "name", r#"{ "name": "$" }"#, &["name"], Some("/name")),
+    field(ME, "displayName", r#"{ "displayName": "$" }"#, &["displayName"], Some("/displayName")),
+    field(
+        CONFIG,
+        "backendUrl",
+        r#"{ "generation": 0, "listeners": [{ "port": 80, "backendUrl": "$" }] }"#,
+        &["listeners[0].backendUrl"],
+        None,
+    ),
+    field(
+        SETTINGS,
+        "dashboardIpAllowlist",
+        r#"{ "dashboardIpAllowlist": ["203.0.113.7", "$"], "offlineLimitDays": null }"#,
+        &["dashboardIpAllowlist[1]"],
+        None,
+    ),
+    field(
+        CHANGE,
+        "currentPassword",
+        r#"{ "currentPassword": "$", "newPassword": "PASSWORD" }"#,
+        &["currentPassword"],
+        None,
+    ),
+    field(
+        CHANGE,
+        "newPassword",
+        r#"{ "currentPassword": "wrong", "newPassword": "$" }"#,
+        &["newPassword", "currentPassword"],
+        None,
+    ),
+    field(LOGIN, "username", r#"{ "username": "$", "password": "x" }"#, &["username"], None),
+    field(LOGIN, "slug", r#"{ "slug": "$", "password": "x" }"#, &["username"], None),
+    field(LOGIN, "password", r#"{ "username": "admin", "password": "$" }"#, &["password"], None),
+];
+
+impl Field {
+    pub fn body(&self, text: &str) -> Value {
+        let mut body = serde_json::from_str(self.body).expect("a template");
+        fill(&mut body, text);
+        body
+    }
+}
+
+fn fill(value: &mut Value, text: &str) {
+    match value {
+        Value::String(place) if place == "$" => text.clone_into(place),
+        Value::String(place) if place == "PASSWORD" => PASSWORD.clone_into(place),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, text)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, text)),
+        _ => {}
+    }
+}
