@@ -51,30 +51,35 @@ impl GatewayConfig {
     /// Every problem, each with its field's path.
     pub fn validate(&self) -> Result<(), FieldErrors> {
         let mut errors = FieldErrors::new();
-        if self.listeners.len() > MAX_LISTENERS {
-            errors.push(FieldError::new("listeners", "too_many", format!("Use at most {MAX_LISTENERS} listeners.")));
-        }
         for (index, listener) in self.listeners.iter().enumerate() {
-            let field = || format!("listeners[{index}].port");
-            if let Err(error) = check_port(field(), u64::from(listener.port)) {
-                errors.push(error);
-            }
-            if self.listeners[..index].iter().any(|other| other.port == listener.port) {
-                errors.push(FieldError::new(
-                    field(),
-                    "duplicate",
-                    format!("Port {} is already used by another listener. Choose another port.", listener.port),
-                ));
-            }
-            if listener.backend_url.points_to_own_port(listener.port) {
-                errors.push(FieldError::new(
-                    format!("listeners[{index}].backendUrl"),
-                    "loop",
-                    "This is the listener's own address: requests would go in circles. Enter your website's address.",
-                ));
-            }
+            errors.check(check_port(format!("listeners[{index}].port"), u64::from(listener.port)));
         }
+        check_listeners(&self.listeners.iter().enumerate().collect::<Vec<_>>(), &mut errors);
         errors.into_result()
+    }
+}
+
+/// Checks listeners against each other and against themselves. Each comes with its place in the input, so that
+/// those of an input that are readable can be checked beside those that are not.
+pub fn check_listeners(listeners: &[(usize, &Listener)], errors: &mut FieldErrors) {
+    if listeners.len() > MAX_LISTENERS {
+        errors.push(FieldError::new("listeners", "too_many", format!("Use at most {MAX_LISTENERS} listeners.")));
+    }
+    for (position, (index, listener)) in listeners.iter().enumerate() {
+        if listeners[..position].iter().any(|(_, other)| other.port == listener.port) {
+            errors.push(FieldError::new(
+                format!("listeners[{index}].port"),
+                "duplicate",
+                format!("Port {} is already used by another listener. Choose another port.", listener.port),
+            ));
+        }
+        if listener.backend_url.points_to_own_port(listener.port) {
+            errors.push(FieldError::new(
+                format!("listeners[{index}].backendUrl"),
+                "loop",
+                "This is the listener's own address: requests would go in circles. Enter your website's address.",
+            ));
+        }
     }
 }
 
@@ -115,6 +120,10 @@ impl BackendUrl {
             return Err("Enter only scheme, host and port: a path, query or fragment is not used.".to_owned());
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("The host is missing.")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if !host.starts_with('[') && !host.bytes().all(plain) {
+            return Err("The host may hold letters, digits, dots, hyphens and underscores only.".to_owned());
+        }
         if host == "0.0.0.0" || host == "[::]" {
             return Err(format!("{host} is not an address to connect to. Use 127.0.0.1 for this machine."));
         }
@@ -195,6 +204,9 @@ mod tests {
             "http://x/path",
             "http://x?q",
             "http://x#f",
+            "http://{{x}}",
+            "http://a'b",
+            "http://$x",
             "http://0.0.0.0:80",
             "http://x:0",
             "http://",
@@ -219,8 +231,8 @@ mod tests {
         assert_eq!(
             fields,
             [
-                ("listeners[1].port", "duplicate"),
                 ("listeners[2].port", "reserved"),
+                ("listeners[1].port", "duplicate"),
                 ("listeners[3].backendUrl", "loop")
             ]
         );

@@ -31,3 +31,15 @@ export function applyProblem<T extends object>(
   if (Object.keys(fields).length > 0) focusFirstError();
   return general;
 }
+
+/**
+ * For `enhanceGetInputProps`: a message stays until its field is changed. Without it leaving the field would validate
+ * again by our own rules, and so take away what only the server knows ("This username is taken").
+ */
+export function keepShownError({ field, form }: { field: string; form: { errors: Record<string, unknown> } }): object {
+  return form.errors[field] === undefined || form.errors[field] === null ? {} : { onBlur: stay };
+}
+
+function stay(): void {
+  // Nothing to validate: the value is the refused one.
+}

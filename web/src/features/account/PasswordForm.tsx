@@ -5,7 +5,7 @@ import { isCode } from '@/api/problem';
 import { useChangePassword } from '@/api/session';
 import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
-import { applyProblem, focusFirstError } from '@/lib/formErrors';
+import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARACTERS, passwordBytes, passwordProblem } from '@/lib/rules';
 
@@ -22,6 +22,7 @@ export function PasswordForm({ username }: { username: string }) {
   const form = useForm({
     initialValues: EMPTY,
     validateInputOnBlur: ['newPassword'],
+    enhanceGetInputProps: keepShownError,
     validate: {
       currentPassword: (value) => (value === '' ? 'Enter your current password.' : null),
       newPassword: passwordProblem,

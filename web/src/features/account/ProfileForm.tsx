@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useUpdateMe } from '@/api/session';
 import type { Me } from '@/api/types';
 import { Notice } from '@/components/Notice';
-import { applyProblem } from '@/lib/formErrors';
+import { applyProblem, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
 import { displayNameProblem, orNull } from '@/lib/rules';
 
@@ -14,6 +14,7 @@ export function ProfileForm({ me }: { me: Me }) {
   const form = useForm({
     initialValues: { displayName: me.displayName ?? '' },
     validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
     validate: { displayName: displayNameProblem },
   });
   const changed = orNull(form.values.displayName) !== (me.displayName ?? null);

@@ -8,7 +8,7 @@ import type { ServerConfig, ServerStatus } from '@/api/types';
 import { Icon } from '@/components/Icon';
 import { Notice } from '@/components/Notice';
 import { UnsavedGuard } from '@/components/UnsavedGuard';
-import { applyProblem, focusFirstError } from '@/lib/formErrors';
+import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
 import { backendUrlProblem, portProblem } from '@/lib/rules';
 import { DeliveryLine } from './DeliveryLine';
@@ -32,6 +32,7 @@ export function ManageForm({ serverId, config, serverStatus }: ManageFormProps) 
   const form = useForm<ManageValues>({
     initialValues: { listeners: toRows(config.listeners) },
     validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
     validate: {
       listeners: {
         port: (value, values, path) => portProblem(value) ?? duplicatePortProblem(values.listeners, Number(path.split('.')[1])),

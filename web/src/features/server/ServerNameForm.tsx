@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useRenameServer } from '@/api/servers';
 import type { Server } from '@/api/types';
 import { Notice } from '@/components/Notice';
-import { applyProblem } from '@/lib/formErrors';
+import { applyProblem, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
 import { serverNameProblem } from '@/lib/rules';
 
@@ -14,6 +14,7 @@ export function ServerNameForm({ server }: { server: Server }) {
   const form = useForm({
     initialValues: { name: server.name },
     validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
     validate: { name: (value) => serverNameProblem(value, true) },
   });
   const changed = form.values.name.trim() !== server.name;

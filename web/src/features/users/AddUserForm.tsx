@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { CreateUserRequest, Role } from '@/api/types';
 import { Notice } from '@/components/Notice';
-import { applyProblem, focusFirstError } from '@/lib/formErrors';
+import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { displayNameProblem, orNull, passwordProblem, serverNameProblem, slugProblem, usernameProblem } from '@/lib/rules';
 import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, UsernameField } from './fields';
 
@@ -18,6 +18,7 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
   const form = useForm({
     initialValues: { username: '', password: '', displayName: '', loginSlug: '', role: 'CUSTOMER' as Role, serverName: '' },
     validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
     validate: {
       username: usernameProblem,
       password: passwordProblem,

@@ -6,7 +6,7 @@ import type { UpdateUserRequest, User } from '@/api/types';
 import { useUpdateUser } from '@/api/users';
 import { Notice } from '@/components/Notice';
 import { UnsavedGuard } from '@/components/UnsavedGuard';
-import { applyProblem, focusFirstError } from '@/lib/formErrors';
+import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
 import { displayNameProblem, passwordProblem, serverNameProblem, slugProblem, usernameProblem } from '@/lib/rules';
 import { BecomeAdminDialog } from './BecomeAdminDialog';
@@ -20,6 +20,7 @@ export function EditUserForm({ user }: { user: User }) {
   const form = useForm({
     initialValues: formValues(user),
     validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
     validate: {
       username: usernameProblem,
       password: (value) => (value === '' ? null : passwordProblem(value)),

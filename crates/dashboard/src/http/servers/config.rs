@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use proxima_db::servers::ServerRow;
-use proxima_types::gateway_config::check_port;
+use proxima_types::gateway_config::{check_listeners, check_port};
 use proxima_types::{BackendUrl, FieldError, FieldErrors, GatewayConfig, Listener, ServerId};
 use serde::{Deserialize, Serialize};
 
@@ -114,19 +114,21 @@ pub(super) async fn servers_config_save(
     Ok(Json(servers::save_config(&app, &actor, id, input.generation, &config).await?.into()))
 }
 
-fn read(listeners: &[ListenerInput]) -> Result<GatewayConfig, FieldErrors> {
+fn read(inputs: &[ListenerInput]) -> Result<GatewayConfig, FieldErrors> {
     let mut errors = FieldErrors::new();
-    let mut config = GatewayConfig::default();
-    for (index, listener) in listeners.iter().enumerate() {
-        let port = errors.check(check_port(format!("listeners[{index}].port"), listener.port));
+    let mut readable: Vec<(usize, Listener)> = Vec::new();
+    for (index, input) in inputs.iter().enumerate() {
+        let port = errors.check(check_port(format!("listeners[{index}].port"), input.port));
         let backend_url = errors.check(
-            BackendUrl::parse(&listener.backend_url)
+            BackendUrl::parse(&input.backend_url)
                 .map_err(|message| FieldError::new(format!("listeners[{index}].backendUrl"), "invalid", message)),
         );
         if let (Some(port), Some(backend_url)) = (port, backend_url) {
-            config.listeners.push(Listener { port, backend_url });
+            readable.push((index, Listener { port, backend_url }));
         }
     }
+    let placed: Vec<(usize, &Listener)> = readable.iter().map(|(index, listener)| (*index, listener)).collect();
+    check_listeners(&placed, &mut errors);
     errors.into_result()?;
-    Ok(config)
+    Ok(GatewayConfig { listeners: readable.into_iter().map(|(_, listener)| listener).collect() })
 }
