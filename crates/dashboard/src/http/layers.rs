@@ -1,13 +1,13 @@
 //! What every request passes through.
 
 use super::problem;
-use crate::app::App;
+use crate::app::{App, AppError};
 use crate::config::AppConfig;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use std::time::{Duration, Instant};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -32,6 +32,7 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
     }
     let headers = security_headers(&app.config);
     Ok(router
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(csrf)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(middleware::from_fn(problem::finish))
@@ -41,10 +42,14 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
             async move { with_headers(response, &headers) }
         }))
         .layer(middleware::from_fn(count_requests))
-        .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(middleware::from_fn(forget_foreign_request_id)))
+}
+
+/// A panic is a defect of one request: it answers as every internal error does.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    AppError::Internal(anyhow::anyhow!("a handler panicked")).into_response()
 }
 
 /// A request id is ours: a stranger's could forge or flood the log.

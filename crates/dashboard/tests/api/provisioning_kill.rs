@@ -85,7 +85,7 @@ async fn known_gateway(process: &DashboardProcess, data: &Folder) -> TestGateway
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
-async fn killed_at_each_step_of_provisioning_it_leaves_a_whole_customer_or_none(db: PgPool) {
+async fn kill_matrix_at_each_step_leaves_a_whole_customer_or_none(db: PgPool) {
     TestApp::start(db.clone()).await.admin().await;
     sqlx::raw_sql(PAUSE_COMMITS).execute(&db).await.unwrap();
     let (url, data) = (database_url(&db), Folder::new());
@@ -131,7 +131,7 @@ fn creations(admin: &Client, round: usize) -> tokio::task::JoinSet<(String, bool
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
-async fn killed_at_a_random_moment_it_leaves_a_whole_customer_or_none(db: PgPool) {
+async fn kill_matrix_at_random_moments_leaves_a_whole_customer_or_none(db: PgPool) {
     let rounds = if full() { 200 } else { 6 };
     TestApp::start(db.clone()).await.admin().await;
     let (url, data) = (database_url(&db), Folder::new());
