@@ -200,16 +200,18 @@ fn phase_text(phase: Phase) -> &'static str {
 /// (invariant 5).
 const INSTALLS_PER_SERVER: i64 = 8;
 
-/// Forgets the longest silent installs of `server` beyond the bound.
+/// Forgets the longest silent installs of each of `servers` beyond the bound.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn trim_installs(pool: &PgPool, server: ServerId) -> DbResult<()> {
+pub async fn trim_installs(pool: &PgPool, servers: &[ServerId]) -> DbResult<()> {
     sqlx::query!(
-        r#"DELETE FROM gateway_installs WHERE server_id = $1 AND install_id IN (
-               SELECT install_id FROM gateway_installs WHERE server_id = $1
-               ORDER BY last_heartbeat_at DESC OFFSET $2)"#,
-        server.0,
+        r#"DELETE FROM gateway_installs g
+           USING (SELECT server_id, install_id,
+                         row_number() OVER (PARTITION BY server_id ORDER BY last_heartbeat_at DESC) AS place
+                  FROM gateway_installs WHERE server_id = ANY ($1)) ranked
+           WHERE g.server_id = ranked.server_id AND g.install_id = ranked.install_id AND ranked.place > $2"#,
+        &servers.iter().map(|server| server.0).collect::<Vec<_>>(),
         INSTALLS_PER_SERVER,
     )
     .execute(pool)

@@ -8,16 +8,21 @@ use proxima_types::heartbeat::HeartbeatRequest;
 use proxima_types::{KeyDigest, ServerId};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 use uuid::Uuid;
 
 /// How many heartbeats wait at most.
 const QUEUE_LENGTH: usize = 8192;
 /// How many one batch holds at most.
 const BATCH_MAX: usize = 512;
-/// How many batches are under way at once.
+/// How many batches are under way at once, at most.
 const WORKERS: usize = 3;
+/// How long a batch has the database to itself. One at a time makes the largest batches, which cost the database the
+/// least; one that is stuck must not hold up the others.
+const TURN: Duration = Duration::from_millis(50);
 
 /// The database's word on one heartbeat, and its clock at that moment.
 #[derive(Debug, Clone)]
@@ -70,15 +75,14 @@ impl HeartbeatQueue {
 
 async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     loop {
+        let mut turn = receiver.lock().await;
         let mut batch = Vec::new();
-        // The lock is held while waiting, so one worker collects while the others are at the database.
-        if receiver.lock().await.recv_many(&mut batch, BATCH_MAX).await == 0 {
+        if turn.recv_many(&mut batch, BATCH_MAX).await == 0 {
             return;
         }
         #[allow(clippy::cast_precision_loss)] // at most BATCH_MAX
         metrics::histogram!("proxima_heartbeat_batch_size").record(batch.len() as f64);
-        // A panic costs this batch its verdicts, never the fleet its worker.
-        let outcome = AssertUnwindSafe(judge_batch(&db, &batch)).catch_unwind().await;
+        let outcome = judge_in_turn(&db, &batch, turn).await;
         match &outcome {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
@@ -87,6 +91,22 @@ async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
             Err(_) => tracing::error!(heartbeats = batch.len(), "heartbeats got no verdict: judging them panicked"),
         }
         reply(batch, outcome.ok().and_then(Result::ok));
+    }
+}
+
+/// Judges a batch. The next one starts when this one is done, or has had its turn.
+async fn judge_in_turn(
+    db: &PgPool,
+    batch: &[Waiting],
+    turn: MutexGuard<'_, mpsc::Receiver<Waiting>>,
+) -> std::thread::Result<Result<Findings, DbError>> {
+    // A panic costs this batch its verdicts, never the fleet its worker.
+    let mut judging = pin!(AssertUnwindSafe(judge_batch(db, batch)).catch_unwind());
+    let in_turn = tokio::time::timeout(TURN, &mut judging).await;
+    drop(turn);
+    match in_turn {
+        Ok(outcome) => outcome,
+        Err(_) => judging.await,
     }
 }
 
@@ -155,8 +175,5 @@ async fn record(db: &PgPool, batch: &[Waiting], findings: &[Finding]) -> Result<
         Err(DbError::Gone { .. }) => heartbeats::record(db, &reports).await?,
         other => other?,
     };
-    for server in first_seen {
-        heartbeats::trim_installs(db, server).await?;
-    }
-    Ok(())
+    if first_seen.is_empty() { Ok(()) } else { heartbeats::trim_installs(db, &first_seen).await }
 }
