@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// How long requests under way may still take after a stop was asked for.
@@ -32,8 +32,10 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         None => None,
     };
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics could not be set up")?;
+    // From here on a signal is remembered: one that comes while PostgreSQL starts stops it again.
+    let mut endings = Endings::new()?;
     let database = Database::open(&args.data, args.database_connections, Use::Serve).await?;
-    let served = serve(&args, listener, metrics_listener, metrics, &database).await;
+    let served = serve(&args, listener, metrics_listener, metrics, &database, &mut endings).await;
     let closed = database.close().await;
     served.and(closed)
 }
@@ -50,6 +52,7 @@ async fn serve(
     metrics_listener: Option<TcpListener>,
     metrics: PrometheusHandle,
     database: &Database,
+    endings: &mut Endings,
 ) -> anyhow::Result<()> {
     let keyring = open_keyring(&args.data, &database.pool).await?;
     let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), AppConfig::from_args(args))?;
@@ -64,7 +67,7 @@ async fn serve(
     tracing::info!(listen = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
     let server = axum::serve(listener, router).with_graceful_shutdown(wait(stopping)).into_future();
     let server = tokio::spawn(server);
-    stop_signal().await?;
+    endings.next().await;
     tracing::info!("stopping: requests under way may finish");
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN, server).await.is_err() {
@@ -81,14 +84,23 @@ async fn wait(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the dashboard in order.
+struct Endings {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Endings {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// There is never a default password: a first start makes one at random and prints it once.
