@@ -73,7 +73,7 @@ fn title(row: &Row, rate: f64) -> String {
     let connections = row.connections;
     match row.scenario {
         Scenario::First => format!("first heartbeat of every gateway, {connections} connections"),
-        Scenario::Saturated => format!("saturated, {connections} connections"),
+        Scenario::Saturated | Scenario::Wide => format!("saturated, {connections} connections"),
         Scenario::Rate => format!("{rate:.0}/s, {connections} connections"),
         Scenario::Seventy => format!("70 % of saturated, {connections} connections"),
         Scenario::Overload => format!("twice saturated, {connections} connections"),

@@ -18,6 +18,8 @@ pub enum Scenario {
     First,
     /// As fast as they are answered
     Saturated,
+    /// As fast as they are answered, on more connections: the batches are larger
+    Wide,
     /// The fixed rate
     Rate,
     /// 70 % of the saturated rate
@@ -32,6 +34,7 @@ pub enum Scenario {
 #[derive(Debug, Clone)]
 pub struct Size {
     pub connections: usize,
+    pub wide_connections: usize,
     pub overload_connections: usize,
     pub rate: f64,
     pub time: Duration,
@@ -111,15 +114,20 @@ pub async fn run(
     let mut rows: Vec<Row> = Vec::new();
     let mut sent = 0;
     for &scenario in scenarios {
-        let saturated = rows.iter().find(|row| row.scenario == Scenario::Saturated).map(Row::rate);
+        let saturated = rows
+            .iter()
+            .filter(|row| matches!(row.scenario, Scenario::Saturated | Scenario::Wide))
+            .map(Row::rate)
+            .max_by(f64::total_cmp);
         let wanted = "the saturated rate is not known: measure it too";
         let (pace, offered, connections) = match scenario {
             Scenario::First => (Pace::Once, None, size.connections),
             Scenario::Saturated => (Pace::Saturating, None, size.connections),
+            Scenario::Wide => (Pace::Saturating, None, size.wide_connections),
             Scenario::Rate | Scenario::Mixed => (Pace::Rate(size.rate), Some(size.rate), size.connections),
             Scenario::Seventy => {
                 let rate = 0.7 * saturated.context(wanted)?;
-                (Pace::Rate(rate), Some(rate), size.connections)
+                (Pace::Rate(rate), Some(rate), size.wide_connections)
             }
             Scenario::Overload => {
                 let rate = 2.0 * saturated.context(wanted)?;

@@ -32,6 +32,9 @@ struct Args {
     /// Keep-alive connections that carry the heartbeats
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     connections: u16,
+    /// Connections of the second saturated phase, and at 70 % of the saturated rate
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=16_000))]
+    wide_connections: u16,
     /// Connections when twice the saturated rate is offered; more than the dashboard's queue is long
     #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     overload_connections: u16,
@@ -42,7 +45,7 @@ struct Args {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
     seconds: u16,
     /// Which phases, in this order
-    #[arg(long, value_delimiter = ',', default_value = "first,saturated,rate,seventy,overload,mixed")]
+    #[arg(long, value_delimiter = ',', default_value = "first,saturated,wide,rate,seventy,overload,mixed")]
     phases: Vec<Scenario>,
 }
 
@@ -89,6 +92,7 @@ async fn measure_on(dashboard: &Dashboard, args: &Args) -> anyhow::Result<Vec<St
     let gateways = fleet::provision(&dashboard.db, &host, usize::try_from(args.servers)?).await?;
     let size = Size {
         connections: usize::from(args.connections),
+        wide_connections: usize::from(args.wide_connections),
         overload_connections: usize::from(args.overload_connections),
         rate: f64::from(args.rate),
         time: Duration::from_secs(u64::from(args.seconds)),
