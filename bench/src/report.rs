@@ -77,6 +77,8 @@ fn title(row: &Row, rate: f64) -> String {
         Scenario::Rate => format!("{rate:.0}/s, {connections} connections"),
         Scenario::Seventy => format!("70 % of saturated, {connections} connections"),
         Scenario::Overload => format!("twice saturated, {connections} connections"),
-        Scenario::Mixed => format!("{rate:.0}/s, a quarter each ACTIVE, GRACE, EXPIRED, retired"),
+        Scenario::Mixed => {
+            format!("{rate:.0}/s, {connections} connections, a quarter each ACTIVE, GRACE, EXPIRED, retired")
+        }
     }
 }

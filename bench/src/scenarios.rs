@@ -124,7 +124,8 @@ pub async fn run(
             Scenario::First => (Pace::Once, None, size.connections),
             Scenario::Saturated => (Pace::Saturating, None, size.connections),
             Scenario::Wide => (Pace::Saturating, None, size.wide_connections),
-            Scenario::Rate | Scenario::Mixed => (Pace::Rate(size.rate), Some(size.rate), size.connections),
+            Scenario::Rate => (Pace::Rate(size.rate), Some(size.rate), size.connections),
+            Scenario::Mixed => (Pace::Rate(size.rate), Some(size.rate), size.wide_connections),
             Scenario::Seventy => {
                 let rate = 0.7 * saturated.context(wanted)?;
                 (Pace::Rate(rate), Some(rate), size.wide_connections)

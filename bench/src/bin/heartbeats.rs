@@ -32,7 +32,7 @@ struct Args {
     /// Keep-alive connections that carry the heartbeats
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     connections: u16,
-    /// Connections of the second saturated phase, and at 70 % of the saturated rate
+    /// Connections of the second saturated phase, at 70 % of the saturated rate, and with mixed licenses
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     wide_connections: u16,
     /// Connections when twice the saturated rate is offered; more than the dashboard's queue is long
