@@ -23,6 +23,11 @@ impl DataArgs {
     pub fn key_file(&self) -> PathBuf {
         self.data_dir.join("keys.json")
     }
+
+    #[must_use]
+    pub fn postgres_folder(&self) -> PathBuf {
+        self.data_dir.join("postgres")
+    }
 }
 
 #[derive(Debug, Clone, Args)]

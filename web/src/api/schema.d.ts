@@ -878,7 +878,7 @@ export interface components {
         };
         UpdateMeRequest: {
             /** @description `null` shows the username instead. */
-            displayName?: string | null;
+            displayName: string | null;
         };
         UpdateServerRequest: {
             /** @description 1 to 64 characters. */

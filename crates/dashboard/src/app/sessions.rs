@@ -158,7 +158,7 @@ pub async fn change_password(app: &App, actor: &Actor, current: Zeroizing<String
     let new = Password::parse("newPassword", new, &related)?;
     let hash = users::password_hash(&app.db, user.user_id()).await?;
     if !app.passwords.verify(current, hash).await? {
-        return Err(FieldError::new("currentPassword", "wrong", "This is not your present password.").into());
+        return Err(FieldError::new("currentPassword", "wrong", "This is not your current password.").into());
     }
     let hash = app.passwords.hash(&new).await?;
     let mut tx = app.begin().await?;

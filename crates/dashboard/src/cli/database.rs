@@ -23,6 +23,11 @@ pub(crate) enum Use {
 }
 
 impl Database {
+    /// Whether no `DATABASE_URL` is given and the data folder has no PostgreSQL yet.
+    pub(crate) fn is_to_be_made(args: &DataArgs) -> bool {
+        args.database_url.is_none() && !args.postgres_folder().exists()
+    }
+
     /// Connects, and brings the schema up to date.
     pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let database = Self::connect(args, connections, purpose).await?;
@@ -61,7 +66,7 @@ async fn start_embedded(args: &DataArgs, purpose: Use) -> anyhow::Result<Embedde
     let shown = args.data_dir.display();
     std::fs::create_dir_all(&args.data_dir)
         .with_context(|| format!("cannot make the data folder {shown}: choose another one with --data-dir"))?;
-    let folder = args.data_dir.join("postgres");
+    let folder = args.postgres_folder();
     Ok(match purpose {
         Use::Serve => EmbeddedPostgres::start(&folder, Options::default()).await?,
         Use::Command => EmbeddedPostgres::attach_or_start(&folder, Options::default()).await?,

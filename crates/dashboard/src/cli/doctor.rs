@@ -18,6 +18,10 @@ type Finding = Result<String, String>;
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut findings = vec![data_folder(&args.data)];
+    if Database::is_to_be_made(&args.data) {
+        findings.push(Ok("database: none yet; the first start makes it in the data folder".to_owned()));
+        return report(findings);
+    }
     match Database::connect(&args.data, 2, Use::Command).await {
         Err(error) => findings.push(Err(format!("database: {error:#}"))),
         Ok(database) => {
@@ -32,6 +36,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             database.close().await?;
         }
     }
+    report(findings)
+}
+
+fn report(findings: Vec<Finding>) -> anyhow::Result<()> {
     let problems = findings.iter().filter(|finding| finding.is_err()).count();
     for finding in findings {
         match finding {

@@ -167,6 +167,15 @@ async fn a_database_of_a_newer_version_is_left_alone(db: PgPool) {
     expect_sentence(&bench.run(&["migrate"], "").await, 1, "9999");
 }
 
+#[tokio::test]
+async fn doctor_makes_no_database() {
+    let folder = Folder::new();
+    let finished = run_program(PROGRAM, &["doctor", "--data-dir", folder.path().to_str().unwrap()], "").await;
+    let findings = expect(&finished, 0);
+    assert!(findings.contains("database: none yet"), "{findings}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it only looked");
+}
+
 #[sqlx::test(migrations = false)]
 async fn doctor_says_what_to_mend_and_changes_nothing(db: PgPool) {
     let bench = Bench::new(&db);

@@ -65,6 +65,26 @@ async fn bodies_that_are_not_the_documented_json_are_refused(db: PgPool) {
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_forgotten_display_name_clears_nothing(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let alice = app.sign_in(&app.customer("alice").await.username, PASSWORD).await;
+    alice.patch("/api/v1/me", &json!({ "displayName": "Alice" })).await.expect_status(200);
+    alice.patch("/api/v1/me", &json!({})).await.refuses(&[("body", "invalid")]);
+    assert_eq!(alice.get("/api/v1/me").await.expect(200)["displayName"], "Alice");
+    alice.patch("/api/v1/me", &json!({ "displayName": null })).await.expect_status(200);
+    assert_eq!(alice.get("/api/v1/me").await.expect(200)["displayName"], Value::Null);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn an_unknown_parameter_is_refused_by_every_list(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    for list in ["users", "servers", "audit", "audit/export"] {
+        admin.get(&format!("/api/v1/{list}?serach=x")).await.refuses(&[("query", "invalid")]);
+    }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_huge_body_is_too_large_for_every_route(db: PgPool) {
     let app = TestApp::start(db).await;
     let (admin, customer) = (app.admin().await, app.customer("alice").await);

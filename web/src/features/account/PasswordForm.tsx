@@ -1,7 +1,6 @@
 import { Button, Group, Stack } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
-import { isCode } from '@/api/problem';
 import { useChangePassword } from '@/api/session';
 import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
@@ -40,10 +39,7 @@ export function PasswordForm({ username }: { username: string }) {
           form.clearErrors();
           notifyDone('Your password was changed. Other devices were signed out.');
         } catch (error) {
-          if (isCode(error, 'invalid_credentials')) {
-            form.setErrors({ currentPassword: 'This is not your current password.' });
-            focusFirstError();
-          } else setFailure(applyProblem(form, error));
+          setFailure(applyProblem(form, error));
         }
       }, focusFirstError)}
     >

@@ -86,8 +86,8 @@ function TimeInput({ label, value, onChange }: TimeInputProps) {
         aria-label={label}
         value={text}
         max="9999-12-31T23:59"
-        leftSection={<span className={classes.prefix}>{label.replace(' (UTC)', '')}</span>}
-        leftSectionWidth={48}
+        leftSection={<span className={classes.prefix}>{label}</span>}
+        leftSectionWidth={86}
         onChange={(event) => {
           const next = event.currentTarget.value;
           setText(next);

@@ -74,7 +74,7 @@ impl From<Entry> for AuditEntry {
 
 /// Which rows; shared by the list and the export.
 #[derive(Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     pub action: Option<String>,

@@ -11,6 +11,8 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateMeRequest {
     /// `null` shows the username instead.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
     pub display_name: Option<String>,
 }
 
