@@ -113,6 +113,12 @@ impl Serialize for DashboardUrl {
     }
 }
 
+impl<'de> Deserialize<'de> for DashboardUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 const FIELDS: &[&str] =
     &["dashboardUrl", "dashboardPublicKeys", "serverId", "apiKey", "apiSecret", "installId", "config"];
 

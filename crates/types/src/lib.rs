@@ -12,6 +12,7 @@ pub mod ids;
 pub mod license;
 pub mod secrets;
 pub mod server_status;
+pub mod setup;
 
 pub use account::{DisplayName, LoginSlug, Password, Role, ServerName, Username};
 pub use field_error::{FieldError, FieldErrors};
