@@ -14,6 +14,7 @@ pub struct Counts {
     pub offline: i64,
     pub stopped: i64,
     pub not_installed: i64,
+    pub installing: i64,
     pub grace: i64,
     pub expired: i64,
 }
@@ -28,11 +29,12 @@ pub async fn counts(pool: &PgPool, heartbeat_interval: PgInterval) -> DbResult<C
                   count(*) FILTER (WHERE status = 'OFFLINE') AS "offline!",
                   count(*) FILTER (WHERE status = 'STOPPED_BY_LICENSE') AS "stopped!",
                   count(*) FILTER (WHERE status = 'NOT_INSTALLED') AS "not_installed!",
+                  count(*) FILTER (WHERE status = 'INSTALLING') AS "installing!",
                   count(*) FILTER (WHERE license = 'GRACE') AS "grace!",
                   count(*) FILTER (WHERE license = 'EXPIRED') AS "expired!"
-           FROM (SELECT license, server_status_at(license, last_heartbeat_at, phase, $1, statement_timestamp()) AS status
+           FROM (SELECT license, server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) AS status
                  FROM (SELECT license_status_at(license_status, grace_expires_at, statement_timestamp()) AS license,
-                              last_heartbeat_at, phase
+                              last_heartbeat_at, phase, installing
                        FROM server_overview) licensed) derived"#,
         heartbeat_interval
     )
@@ -64,7 +66,7 @@ pub async fn attention(pool: &PgPool, heartbeat_interval: PgInterval, limit: i64
                FROM server_overview),
            found AS (
                SELECT o.*, 1 AS urgency, 'OFFLINE' AS kind, o.last_heartbeat_at AS since, '' AS detail FROM o
-               WHERE server_status_at(license, last_heartbeat_at, phase, $1, statement_timestamp()) = 'OFFLINE'
+               WHERE server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) = 'OFFLINE'
                UNION ALL
                SELECT o.*, 2, 'KEY_IN_USE_ON_SEVERAL_HOSTS', o.key_shared_since, '' FROM o
                WHERE o.key_shared_since IS NOT NULL
@@ -76,7 +78,7 @@ pub async fn attention(pool: &PgPool, heartbeat_interval: PgInterval, limit: i64
                SELECT o.*, 4, 'GRACE_ENDING', o.grace_expires_at, '' FROM o WHERE license = 'GRACE'
                UNION ALL
                SELECT o.*, 5, 'STOPPED_BY_LICENSE', o.grace_expires_at, '' FROM o
-               WHERE server_status_at(license, last_heartbeat_at, phase, $1, statement_timestamp()) = 'STOPPED_BY_LICENSE')
+               WHERE server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) = 'STOPPED_BY_LICENSE')
            SELECT id AS "server_id!", name AS "server_name!", owner_id AS "user_id!", owner_username AS "username!",
                   kind AS "kind!", since, COALESCE(detail, '') AS "detail!"
            FROM found ORDER BY urgency, since NULLS LAST, id LIMIT $2"#,

@@ -5,9 +5,11 @@
 //! "now", it asks PostgreSQL.
 
 pub mod audit;
+pub mod connections;
 pub mod error;
 pub mod fleet;
 pub mod heartbeats;
+pub mod jobs;
 pub mod licenses;
 pub mod page;
 pub mod pool;

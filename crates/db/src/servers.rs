@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn owner(self) -> Option<Uuid> {
+    pub(crate) fn owner(self) -> Option<Uuid> {
         match self {
             Self::All => None,
             Self::OwnedBy(owner) => Some(owner.0),
@@ -72,6 +72,7 @@ impl ServerRow {
             "ONLINE" => ServerStatus::Online,
             "OFFLINE" => ServerStatus::Offline,
             "STOPPED_BY_LICENSE" => ServerStatus::StoppedByLicense,
+            "INSTALLING" => ServerStatus::Installing,
             _ => ServerStatus::NotInstalled,
         }
     }
@@ -86,7 +87,7 @@ pub(crate) const SERVER_COLUMNS: &str = "o.id, o.owner_id, o.owner_username, o.n
     statement_timestamp() AS now, (SELECT incarnation FROM settings) AS incarnation";
 
 const STATUS_SQL: &str = "server_status_at(license_status_at(o.license_status, o.grace_expires_at, \
-    statement_timestamp()), o.last_heartbeat_at, o.phase, ";
+    statement_timestamp()), o.last_heartbeat_at, o.phase, o.installing, ";
 
 /// The columns that depend on the time between two heartbeats.
 pub(crate) fn push_status(query: &mut QueryBuilder<Postgres>, heartbeat_interval: PgInterval) {

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 pub struct SettingsRow {
     pub incarnation: i32,
     pub dashboard_ip_allowlist: Vec<String>,
+    /// Addresses that the dashboard may connect to although they are private.
+    pub outbound_allowlist: Vec<String>,
     pub offline_limit_days: Option<i32>,
     pub updated_at: Option<DateTime<Utc>>,
 }
@@ -16,7 +18,7 @@ pub struct SettingsRow {
 pub async fn get(connection: impl sqlx::PgExecutor<'_>) -> DbResult<SettingsRow> {
     Ok(sqlx::query_as!(
         SettingsRow,
-        "SELECT incarnation, dashboard_ip_allowlist, offline_limit_days, updated_at FROM settings"
+        "SELECT incarnation, dashboard_ip_allowlist, outbound_allowlist, offline_limit_days, updated_at FROM settings"
     )
     .fetch_one(connection)
     .await?)
@@ -27,11 +29,14 @@ pub async fn get(connection: impl sqlx::PgExecutor<'_>) -> DbResult<SettingsRow>
 pub async fn set(
     connection: &mut PgConnection,
     dashboard_ip_allowlist: &[String],
+    outbound_allowlist: &[String],
     offline_limit_days: Option<i32>,
 ) -> DbResult<()> {
     sqlx::query!(
-        "UPDATE settings SET dashboard_ip_allowlist = $1, offline_limit_days = $2, updated_at = now()",
+        r#"UPDATE settings SET dashboard_ip_allowlist = $1, outbound_allowlist = $2, offline_limit_days = $3,
+               updated_at = now()"#,
         dashboard_ip_allowlist,
+        outbound_allowlist,
         offline_limit_days,
     )
     .execute(connection)

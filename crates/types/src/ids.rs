@@ -50,3 +50,7 @@ typed_id!(
     /// mean that the key is in use on two hosts (product.md section 4).
     InstallId
 );
+typed_id!(
+    /// One install, update, restart or uninstall.
+    JobId
+);

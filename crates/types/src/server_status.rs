@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServerStatus {
-    /// No gateway has ever heartbeat with this server's license.
+    /// No gateway heartbeats with this server's license: none ever did, or it was uninstalled.
     NotInstalled,
-    /// An install is under way.
+    /// A job of kind INSTALL is queued or runs.
     Installing,
     /// Serving, and heard within three heartbeats.
     Online,
@@ -25,15 +25,19 @@ pub const MISSED_HEARTBEATS: i32 = 3;
 
 impl ServerStatus {
     /// `last_heartbeat_at` and `serving` speak of the newest heartbeat; `interval` is the time
-    /// between two.
+    /// between two; `installing` says that an install is queued or runs, which comes before all else.
     #[must_use]
     pub fn derive(
         license: LicenseStatus,
         last_heartbeat_at: Option<DateTime<Utc>>,
         serving: bool,
+        installing: bool,
         interval: Duration,
         now: DateTime<Utc>,
     ) -> Self {
+        if installing {
+            return Self::Installing;
+        }
         let Some(last) = last_heartbeat_at else { return Self::NotInstalled };
         if license == LicenseStatus::Expired {
             Self::StoppedByLicense
@@ -64,9 +68,13 @@ mod tests {
     fn the_states_of_a_server() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
         let minute = Duration::seconds(60);
-        let derive = |license, age: Option<i64>, serving| {
-            ServerStatus::derive(license, age.map(|age| now - Duration::seconds(age)), serving, minute, now)
+        let state = |license, age: Option<i64>, serving, installing| {
+            ServerStatus::derive(license, age.map(|age| now - Duration::seconds(age)), serving, installing, minute, now)
         };
+        let derive = |license, age, serving| state(license, age, serving, false);
+        for age in [None, Some(1), Some(181)] {
+            assert_eq!(state(LicenseStatus::Expired, age, true, true), ServerStatus::Installing);
+        }
         assert_eq!(derive(LicenseStatus::Active, None, false), ServerStatus::NotInstalled);
         assert_eq!(derive(LicenseStatus::Expired, None, false), ServerStatus::NotInstalled);
         assert_eq!(derive(LicenseStatus::Active, Some(180), true), ServerStatus::Online);

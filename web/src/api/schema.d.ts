@@ -601,6 +601,8 @@ export interface components {
             stopped: number;
             /** Format: int64 */
             notInstalled: number;
+            /** Format: int64 */
+            installing: number;
         };
         GatewayConfig: {
             /** @description At most 64. */
@@ -859,6 +861,8 @@ export interface components {
         Settings: {
             /** @description IPs and CIDRs that customers are shown for their firewalls; the dashboard never enforces it. */
             dashboardIpAllowlist: string[];
+            /** @description IPs and CIDRs that the dashboard may connect to although they are private or its own; none by default. */
+            outboundAllowlist: string[];
             /**
              * Format: int32
              * @description How long an ACTIVE gateway serves without a signed answer, in days; `null` is for ever.
@@ -887,6 +891,8 @@ export interface components {
         UpdateSettingsRequest: {
             /** @description At most 256 IPs and CIDRs. */
             dashboardIpAllowlist: string[];
+            /** @description At most 256 IPs and CIDRs; left as it is when missing. */
+            outboundAllowlist?: string[] | null;
             /**
              * Format: int32
              * @description 1 to 3650, or `null` for no limit.

@@ -20,21 +20,32 @@ pub async fn get(app: &App, _actor: &Actor) -> AppResult<SettingsRow> {
     Ok(settings::get(&app.db).await?)
 }
 
+/// The form, as typed.
+pub struct SaveSettings<'a> {
+    pub dashboard_ip_allowlist: &'a [String],
+    /// `None` leaves it as it is.
+    pub outbound_allowlist: Option<&'a [String]>,
+    pub offline_limit_days: Option<u32>,
+}
+
+struct Checked {
+    dashboard_ip_allowlist: Vec<String>,
+    outbound_allowlist: Option<Vec<String>>,
+    offline_limit_days: Option<i32>,
+}
+
 /// # Errors
 /// [`super::AppError::Invalid`] naming every bad entry.
-pub async fn save(
-    app: &App,
-    admin: &AdminActor,
-    allowlist: &[String],
-    offline_limit_days: Option<u32>,
-) -> AppResult<SettingsRow> {
-    let (allowlist, offline_limit_days) = check(allowlist, offline_limit_days)?;
+pub async fn save(app: &App, admin: &AdminActor, input: SaveSettings<'_>) -> AppResult<SettingsRow> {
+    let checked = check(&input)?;
     let mut tx = app.begin().await?;
     let before = settings::get(&mut *tx).await?;
-    settings::set(&mut tx, &allowlist, offline_limit_days).await?;
+    let outbound = checked.outbound_allowlist.as_ref().unwrap_or(&before.outbound_allowlist);
+    settings::set(&mut tx, &checked.dashboard_ip_allowlist, outbound, checked.offline_limit_days).await?;
     let after = settings::get(&mut *tx).await?;
     let metadata = json!({
         "dashboardIpAllowlist": { "from": before.dashboard_ip_allowlist, "to": after.dashboard_ip_allowlist },
+        "outboundAllowlist": { "from": before.outbound_allowlist, "to": after.outbound_allowlist },
         "offlineLimitDays": { "from": before.offline_limit_days, "to": after.offline_limit_days },
     });
     let target = Target { id: None, kind: "settings", name: "Settings" };
@@ -43,25 +54,11 @@ pub async fn save(
     Ok(after)
 }
 
-fn check(allowlist: &[String], offline_limit_days: Option<u32>) -> Result<(Vec<String>, Option<i32>), FieldErrors> {
+fn check(input: &SaveSettings<'_>) -> Result<Checked, FieldErrors> {
     let mut errors = FieldErrors::new();
-    if allowlist.len() > ALLOWLIST_MAX {
-        errors.push(FieldError::new(
-            "dashboardIpAllowlist",
-            "too_many",
-            format!("Use at most {ALLOWLIST_MAX} addresses."),
-        ));
-    }
-    let mut canonical: Vec<String> = Vec::new();
-    for (index, text) in allowlist.iter().enumerate() {
-        let field = format!("dashboardIpAllowlist[{index}]");
-        if let Some(address) = errors.check(canonical_address(&field, text))
-            && !canonical.contains(&address)
-        {
-            canonical.push(address);
-        }
-    }
-    if offline_limit_days.is_some_and(|days| !(1..=OFFLINE_LIMIT_MAX).contains(&days)) {
+    let dashboard_ip_allowlist = addresses(&mut errors, "dashboardIpAllowlist", input.dashboard_ip_allowlist);
+    let outbound_allowlist = input.outbound_allowlist.map(|texts| addresses(&mut errors, "outboundAllowlist", texts));
+    if input.offline_limit_days.is_some_and(|days| !(1..=OFFLINE_LIMIT_MAX).contains(&days)) {
         errors.push(FieldError::new(
             "offlineLimitDays",
             "out_of_range",
@@ -69,7 +66,24 @@ fn check(allowlist: &[String], offline_limit_days: Option<u32>) -> Result<(Vec<S
         ));
     }
     errors.into_result()?;
-    Ok((canonical, offline_limit_days.and_then(|days| i32::try_from(days).ok())))
+    let offline_limit_days = input.offline_limit_days.and_then(|days| i32::try_from(days).ok());
+    Ok(Checked { dashboard_ip_allowlist, outbound_allowlist, offline_limit_days })
+}
+
+/// A list in canonical form, without repetitions.
+fn addresses(errors: &mut FieldErrors, field: &str, texts: &[String]) -> Vec<String> {
+    if texts.len() > ALLOWLIST_MAX {
+        errors.push(FieldError::new(field, "too_many", format!("Use at most {ALLOWLIST_MAX} addresses.")));
+    }
+    let mut canonical: Vec<String> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        if let Some(address) = errors.check(canonical_address(&format!("{field}[{index}]"), text))
+            && !canonical.contains(&address)
+        {
+            canonical.push(address);
+        }
+    }
+    canonical
 }
 
 /// An address, or a network written by its first address.
@@ -95,12 +109,23 @@ mod tests {
     #[test]
     fn addresses_are_canonical_and_every_bad_one_is_named() {
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let (list, _) =
-            check(&texts(&["203.0.113.7", " 203.0.113.9/24", "2001:DB8::/32", "203.0.113.7", "::ffff:1.2.3.4"]), None)
-                .expect("valid");
-        assert_eq!(list, ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4"]);
-        let errors = check(&texts(&["nope", "1.2.3.4", "1.2.3.4/33"]), Some(0)).expect_err("three problems").into_vec();
+        let check = |list: &[&str], outbound: &[&str], offline_limit_days| {
+            let (list, outbound) = (texts(list), texts(outbound));
+            check(&SaveSettings {
+                dashboard_ip_allowlist: &list,
+                outbound_allowlist: Some(&outbound),
+                offline_limit_days,
+            })
+        };
+        let given = ["203.0.113.7", " 203.0.113.9/24", "2001:DB8::/32", "203.0.113.7", "::ffff:1.2.3.4"];
+        let checked = check(&given, &["10.0.0.7/8"], None).ok().expect("valid");
+        assert_eq!(checked.dashboard_ip_allowlist, ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4"]);
+        assert_eq!(checked.outbound_allowlist.expect("given"), ["10.0.0.0/8"]);
+        let errors =
+            check(&["nope", "1.2.3.4", "1.2.3.4/33"], &["x"], Some(0)).err().expect("four problems").into_vec();
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["dashboardIpAllowlist[0]", "dashboardIpAllowlist[2]", "offlineLimitDays"]);
+        let expected =
+            ["dashboardIpAllowlist[0]", "dashboardIpAllowlist[2]", "outboundAllowlist[0]", "offlineLimitDays"];
+        assert_eq!(fields, expected);
     }
 }

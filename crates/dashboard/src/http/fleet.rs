@@ -35,6 +35,7 @@ pub struct FleetCounts {
     pub expired: i64,
     pub stopped: i64,
     pub not_installed: i64,
+    pub installing: i64,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -104,6 +105,7 @@ async fn fleet_get(State(app): State<AppState>, Admin(admin): Admin) -> Result<J
             expired: counts.expired,
             stopped: counts.stopped,
             not_installed: counts.not_installed,
+            installing: counts.installing,
         },
         attention: attention.into_iter().map(AttentionItem::from).collect(),
     }))

@@ -22,6 +22,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 pub struct Settings {
     /// IPs and CIDRs that customers are shown for their firewalls; the dashboard never enforces it.
     pub dashboard_ip_allowlist: Vec<String>,
+    /// IPs and CIDRs that the dashboard may connect to although they are private or its own; none by default.
+    pub outbound_allowlist: Vec<String>,
     /// How long an ACTIVE gateway serves without a signed answer, in days; `null` is for ever.
     #[schema(required)]
     pub offline_limit_days: Option<i32>,
@@ -33,6 +35,7 @@ impl From<SettingsRow> for Settings {
     fn from(row: SettingsRow) -> Self {
         Self {
             dashboard_ip_allowlist: row.dashboard_ip_allowlist,
+            outbound_allowlist: row.outbound_allowlist,
             offline_limit_days: row.offline_limit_days,
             updated_at: row.updated_at,
         }

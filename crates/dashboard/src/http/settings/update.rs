@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub struct UpdateSettingsRequest {
     /// At most 256 IPs and CIDRs.
     pub dashboard_ip_allowlist: Vec<String>,
+    /// At most 256 IPs and CIDRs; left as it is when missing.
+    pub outbound_allowlist: Option<Vec<String>>,
     /// 1 to 3650, or `null` for no limit.
     pub offline_limit_days: Option<u32>,
 }
@@ -26,6 +28,10 @@ pub(super) async fn settings_update(
     Admin(admin): Admin,
     Body(input): Body<UpdateSettingsRequest>,
 ) -> Result<Json<Settings>, AppError> {
-    let saved = settings::save(&app, &admin, &input.dashboard_ip_allowlist, input.offline_limit_days).await?;
-    Ok(Json(saved.into()))
+    let input = settings::SaveSettings {
+        dashboard_ip_allowlist: &input.dashboard_ip_allowlist,
+        outbound_allowlist: input.outbound_allowlist.as_deref(),
+        offline_limit_days: input.offline_limit_days,
+    };
+    Ok(Json(settings::save(&app, &admin, input).await?.into()))
 }

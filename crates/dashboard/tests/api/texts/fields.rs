@@ -100,6 +100,13 @@ pub const FIELDS: &[Field] = &[
         None,
     ),
     field(
+        SETTINGS,
+        "outboundAllowlist",
+        r#"{ "dashboardIpAllowlist": [], "outboundAllowlist": ["$"], "offlineLimitDays": null }"#,
+        &["outboundAllowlist[0]"],
+        None,
+    ),
+    field(
         CHANGE,
         "currentPassword",
         r#"{ "currentPassword": "$", "newPassword": "PASSWORD" }"#,

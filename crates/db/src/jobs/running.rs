@@ -1,0 +1,289 @@
+//! What the dashboard that runs a job writes. Every write names the fence that the job was taken with: a dashboard
+//! that was paused, and whose job another one took meanwhile, changes nothing when it wakes up. The row is locked while
+//! its fence is compared, so a write and a takeover never pass each other.
+
+use crate::{DbResult, PgConnection, PgPool};
+use proxima_types::{InstallId, JobId, JobKind, JobState, ServerId, StepState};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
+
+/// How much output of one job is kept, in bytes.
+const LOG_BYTES_MAX: i32 = 512 * 1024;
+/// The last line of a log that grew over that.
+const LOG_FULL: &str = "The log is full: further output is not kept.";
+
+/// A job, and the fence that it was taken with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    pub job: JobId,
+    pub fence: i64,
+}
+
+/// A job that was taken.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub id: Uuid,
+    pub fence: i64,
+    pub server_id: Uuid,
+    pub kind: String,
+    pub requested_by: String,
+    pub install_id: Option<Uuid>,
+    pub api_secret_ciphertext: Option<Vec<u8>>,
+    pub plan: Option<Value>,
+}
+
+impl Taken {
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        Hold { job: JobId(self.id), fence: self.fence }
+    }
+
+    /// The CHECK on the column lets no other word in.
+    #[must_use]
+    pub fn kind(&self) -> JobKind {
+        self.kind.parse().unwrap_or(JobKind::Restart)
+    }
+}
+
+/// Takes at most `limit` jobs that wait, or whose dashboard has not renewed its lease; the oldest first.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn take(pool: &PgPool, lease: PgInterval, limit: u32) -> DbResult<Vec<Taken>> {
+    Ok(sqlx::query_as!(
+        Taken,
+        r#"UPDATE jobs j SET state = 'RUNNING', fence = j.fence + 1, lease_until = clock_timestamp() + $1,
+               started_at = COALESCE(j.started_at, clock_timestamp())
+           FROM (SELECT id FROM jobs
+                 WHERE state = 'QUEUED' OR (state = 'RUNNING' AND lease_until < clock_timestamp())
+                 ORDER BY requested_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) due
+           WHERE j.id = due.id
+           RETURNING j.id, j.fence, j.server_id, j.kind, j.requested_by, j.install_id, j.api_secret_ciphertext, j.plan"#,
+        lease,
+        i64::from(limit),
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// What a renewed lease says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewed {
+    pub cancel_requested: bool,
+}
+
+/// Prolongs the lease; `None` when the job is no longer held.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn renew(executor: impl PgExecutor<'_>, hold: Hold, lease: PgInterval) -> DbResult<Option<Renewed>> {
+    Ok(sqlx::query_as!(
+        Renewed,
+        r#"UPDATE jobs SET lease_until = clock_timestamp() + $3 WHERE id = $1 AND fence = $2 AND state = 'RUNNING'
+           RETURNING (cancel_requested_at IS NOT NULL) AS "cancel_requested!""#,
+        hold.job.0,
+        hold.fence,
+        lease,
+    )
+    .fetch_optional(executor)
+    .await?)
+}
+
+/// Lets go of a job that is not finished, so that another dashboard takes it at once.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn let_go(executor: impl PgExecutor<'_>, hold: Hold) -> DbResult<()> {
+    sqlx::query!(
+        "UPDATE jobs SET lease_until = '-infinity' WHERE id = $1 AND fence = $2 AND state = 'RUNNING'",
+        hold.job.0,
+        hold.fence,
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Stores what an install is to have: its id and its sealed secret. A resumed install keeps those it began with.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_identity(
+    executor: impl PgExecutor<'_>,
+    hold: Hold,
+    install: InstallId,
+    api_secret_ciphertext: &[u8],
+) -> DbResult<bool> {
+    let done = sqlx::query!(
+        r#"UPDATE jobs SET install_id = $3, api_secret_ciphertext = $4
+           WHERE id = $1 AND fence = $2 AND state = 'RUNNING' AND install_id IS NULL"#,
+        hold.job.0,
+        hold.fence,
+        install.0,
+        api_secret_ciphertext,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores the plan, and a row for each of its steps (name and title, in order).
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_plan(
+    executor: impl PgExecutor<'_>,
+    hold: Hold,
+    plan: &Value,
+    names: &[String],
+    titles: &[String],
+) -> DbResult<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (UPDATE jobs SET plan = $3 WHERE id = $1 AND fence = $2 AND state = 'RUNNING' RETURNING id),
+           written AS (
+               INSERT INTO job_steps (job_id, position, name, title)
+               SELECT held.id, (s.position - 1)::int, s.name, s.title
+               FROM held, UNNEST($4::text[], $5::text[]) WITH ORDINALITY AS s(name, title, position)
+               ON CONFLICT DO NOTHING)
+           SELECT count(*) AS "held!" FROM held"#,
+        hold.job.0,
+        hold.fence,
+        plan,
+        names,
+        titles,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(held == 1)
+}
+
+/// Says how far a step is. Times are the database's; a step that is begun again keeps its first beginning.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_step(
+    executor: impl PgExecutor<'_>,
+    hold: Hold,
+    position: i32,
+    state: StepState,
+    detail: Option<&str>,
+) -> DbResult<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR SHARE),
+           written AS (
+               UPDATE job_steps s SET state = $4, detail = COALESCE($5, s.detail),
+                   started_at = COALESCE(s.started_at, clock_timestamp()),
+                   finished_at = CASE $4 WHEN 'RUNNING' THEN NULL ELSE clock_timestamp() END
+               FROM held WHERE s.job_id = held.id AND s.position = $3)
+           SELECT count(*) AS "held!" FROM held"#,
+        hold.job.0,
+        hold.fence,
+        position,
+        state.as_str(),
+        detail,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(held == 1)
+}
+
+/// Appends lines that a step says, up to the bound of the whole log.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn append_log(executor: impl PgExecutor<'_>, hold: Hold, position: i32, lines: &[String]) -> DbResult<bool> {
+    let bytes = lines.iter().map(|line| line.len() + 1).sum::<usize>();
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (SELECT id, log_bytes FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR UPDATE),
+           fits AS (SELECT id, log_bytes + $5 > $6 AS full FROM held WHERE log_bytes <= $6),
+           counted AS (UPDATE jobs SET log_bytes = jobs.log_bytes + $5 FROM fits WHERE jobs.id = fits.id),
+           written AS (
+               INSERT INTO job_log (job_id, position, line)
+               SELECT id, $3, line FROM (
+                   SELECT fits.id, l.line, l.place FROM fits, UNNEST($4::text[]) WITH ORDINALITY AS l(line, place)
+                   WHERE NOT fits.full
+                   UNION ALL SELECT fits.id, $7, 0 FROM fits WHERE fits.full) chosen
+               ORDER BY place)
+           SELECT count(*) AS "held!" FROM held"#,
+        hold.job.0,
+        hold.fence,
+        position,
+        lines,
+        i32::try_from(bytes).unwrap_or(LOG_BYTES_MAX),
+        LOG_BYTES_MAX,
+        LOG_FULL,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(held == 1)
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub struct Ending<'a> {
+    /// One of the final states.
+    pub state: JobState,
+    pub problem: Option<&'a Value>,
+    pub receipt: Option<&'a Value>,
+}
+
+/// Ends a job. `false` when it is no longer held: then nothing has changed.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn finish(connection: &mut PgConnection, hold: Hold, ending: Ending<'_>) -> DbResult<bool> {
+    let done = sqlx::query!(
+        r#"UPDATE jobs SET state = $3, problem = $4, receipt = $5, finished_at = clock_timestamp(), lease_until = NULL,
+               api_secret_ciphertext = NULL
+           WHERE id = $1 AND fence = $2 AND state = 'RUNNING'"#,
+        hold.job.0,
+        hold.fence,
+        ending.state.as_str(),
+        ending.problem,
+        ending.receipt,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a server the secret of the install that succeeded.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_api_secret(connection: &mut PgConnection, server: ServerId, ciphertext: &[u8]) -> DbResult<()> {
+    sqlx::query!(
+        "UPDATE servers SET api_secret_ciphertext = $2, updated_at = now() WHERE id = $1",
+        server.0,
+        ciphertext,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what a server's gateways reported: it was uninstalled. One that lives on elsewhere is seen again by its next
+/// heartbeat.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn forget_installs(connection: &mut PgConnection, server: ServerId) -> DbResult<()> {
+    sqlx::query!("DELETE FROM gateway_installs WHERE server_id = $1", server.0).execute(connection).await?;
+    Ok(())
+}
+
+/// Whether an installation has heartbeat; if so, whether it serves.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn heard(executor: impl PgExecutor<'_>, server: ServerId, install: InstallId) -> DbResult<Option<bool>> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT (phase = 'serving') AS "serving!" FROM gateway_installs WHERE server_id = $1 AND install_id = $2"#,
+        server.0,
+        install.0,
+    )
+    .fetch_optional(executor)
+    .await?)
+}
