@@ -10,7 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("embedded-postgres", &[]),
     ("db", &["types"]),
     ("gateway", &["types", "signing"]),
-    ("dashboard", &["types", "signing", "db", "embedded-postgres"]),
+    ("installer", &["types"]),
+    ("dashboard", &["types", "signing", "db", "embedded-postgres", "installer"]),
     ("test-support", &["types", "signing", "db", "dashboard"]),
 ];
 

@@ -1,0 +1,130 @@
+//! The gateway binaries that this dashboard has, one folder per architecture.
+
+use crate::problem::Problem;
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+/// The file's name in each architecture's folder.
+const NAME: &str = "proxima-gateway";
+/// Bytes read at once while hashing.
+const CHUNK: usize = 64 * 1024;
+
+/// The release folder: `<folder>/<architecture>/proxima-gateway`, with `uname -m`'s names.
+#[derive(Debug, Clone)]
+pub struct BinaryStore {
+    folder: PathBuf,
+    version: String,
+}
+
+/// One binary, opened: what is sent is what was hashed, also when the file is replaced meanwhile.
+#[derive(Debug)]
+pub struct Binary {
+    file: File,
+    /// Lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+    pub version: String,
+}
+
+impl BinaryStore {
+    /// `version`: the dashboard's own, which its binaries share.
+    #[must_use]
+    pub fn new(folder: PathBuf, version: String) -> Self {
+        Self { folder, version }
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The architectures that there is a binary for, in alphabetical order.
+    pub async fn architectures(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Ok(mut entries) = tokio::fs::read_dir(&self.folder).await {
+            while let Ok(Some(entry)) = entries.next_entry().await {
+                let is_file = tokio::fs::metadata(entry.path().join(NAME)).await.is_ok_and(|meta| meta.is_file());
+                found.extend(entry.file_name().into_string().ok().filter(|_| is_file));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Opens and hashes the binary for `architecture`.
+    ///
+    /// # Errors
+    /// [`Problem::NoBinary`] when there is none, [`Problem::BinaryUnreadable`] otherwise.
+    pub async fn open(&self, architecture: &str) -> Result<Binary, Problem> {
+        let missing =
+            || Problem::NoBinary { architecture: architecture.to_owned(), folder: self.folder.display().to_string() };
+        if !architecture.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || architecture.is_empty() {
+            return Err(missing());
+        }
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => missing(),
+            kind => Problem::BinaryUnreadable { reason: kind.to_string() },
+        };
+        let mut file = File::open(self.folder.join(architecture).join(NAME)).await.map_err(unreadable)?;
+        let (sha256, bytes) = digest(&mut file).await.map_err(unreadable)?;
+        file.rewind().await.map_err(unreadable)?;
+        Ok(Binary { file, sha256, bytes, version: self.version.clone() })
+    }
+}
+
+impl Binary {
+    /// The open file, at its beginning.
+    pub fn reader(&mut self) -> &mut File {
+        &mut self.file
+    }
+}
+
+async fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = file.read(&mut chunk).await?;
+        if read == 0 {
+            let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            return Ok((hex, bytes));
+        }
+        hash.update(chunk.get(..read).unwrap_or_default());
+        bytes += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_binary_is_found_hashed_and_read_from_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("x86_64")).unwrap();
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        std::fs::write(folder.path().join("x86_64").join(NAME), "abc").unwrap();
+        let store = BinaryStore::new(folder.path().to_owned(), "1.2.3".to_owned());
+        assert_eq!(store.architectures().await, ["x86_64"]);
+        let mut binary = store.open("x86_64").await.unwrap();
+        // SHA-256 of "abc": FIPS 180-2, appendix B.1.
+        assert_eq!(binary.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let mut sent = String::new();
+        binary.reader().read_to_string(&mut sent).await.unwrap();
+        assert_eq!((sent.as_str(), binary.bytes), ("abc", 3));
+    }
+
+    #[tokio::test]
+    async fn a_missing_architecture_says_so_and_paths_do_not_escape() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = BinaryStore::new(folder.path().join("releases"), String::new());
+        std::fs::write(folder.path().join(NAME), "abc").unwrap();
+        std::fs::create_dir(folder.path().join("releases")).unwrap();
+        for architecture in ["aarch64", "..", "", "a/b"] {
+            let problem = store.open(architecture).await.unwrap_err();
+            assert!(matches!(problem, Problem::NoBinary { .. }), "{architecture}");
+        }
+    }
+}
