@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { utcFromLocalInput } from '@/lib/time';
 import { api, unwrap } from './client';
+import type { Settings } from './types';
 
 export const fleetQuery = queryOptions({
   queryKey: ['fleet'],
@@ -16,7 +17,7 @@ export const settingsQuery = queryOptions({
 export function useUpdateSettings() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (body: { dashboardIpAllowlist: string[]; offlineLimitDays: number | null }) =>
+    mutationFn: (body: Omit<Settings, 'updatedAt'>) =>
       unwrap(api.PUT('/api/v1/settings', { body })),
     onSuccess: (settings) => {
       client.setQueryData(settingsQuery.queryKey, settings);

@@ -13,7 +13,7 @@ const ADMIN = { id: '1', username: 'admin', displayName: 'Marta', role: 'ADMIN',
 const CUSTOMER = { ...ADMIN, username: 'acme', displayName: null, role: 'CUSTOMER' };
 const UNAUTHENTICATED = problem({ status: 401, code: 'unauthenticated' });
 const FLEET = {
-  counts: { total: 0, online: 0, offline: 0, grace: 0, expired: 0, stopped: 0, notInstalled: 0 },
+  counts: { total: 0, online: 0, offline: 0, grace: 0, expired: 0, stopped: 0, notInstalled: 0, installing: 0 },
   attention: [],
 };
 
@@ -35,7 +35,7 @@ describe('signing in and out', () => {
     const api = mockApi({
       'GET /me': UNAUTHENTICATED,
       'POST /auth/login': { body: ADMIN },
-      'GET /settings': { body: { dashboardIpAllowlist: [], offlineLimitDays: null, updatedAt: null } },
+      'GET /settings': { body: { dashboardIpAllowlist: [], outboundAllowlist: [], offlineLimitDays: null, updatedAt: null } },
     });
     const { router, user } = open('/admin/settings');
     await user.type(await screen.findByLabelText('Username'), 'admin');

@@ -19,6 +19,7 @@ const TILES: Tile[] = [
   { key: 'offline', label: 'Offline', tone: 'bad', filters: { serverStatus: 'OFFLINE' } },
   { key: 'grace', label: 'In grace', tone: 'warn', filters: { licenseStatus: 'GRACE' } },
   { key: 'stopped', label: 'Stopped by license', tone: 'warn', filters: { serverStatus: 'STOPPED_BY_LICENSE' } },
+  { key: 'installing', label: 'Installing', tone: 'busy', filters: { serverStatus: 'INSTALLING' } },
   { key: 'notInstalled', label: 'Not installed', tone: 'idle', filters: { serverStatus: 'NOT_INSTALLED' } },
 ];
 

@@ -5,12 +5,18 @@ import { addEntries, type AllowlistEntry } from '@/lib/allowlist';
 import classes from './settings.module.css';
 
 interface AllowlistInputProps {
+  label: string;
+  placeholder: string;
+  /** The accessible name of the chips. */
+  listLabel: string;
+  /** What an empty list means. */
+  empty: string;
   entries: AllowlistEntry[];
   onChange: (entries: AllowlistEntry[]) => void;
 }
 
 /** Addresses as chips. What cannot be right stays, marked and explained, until it is corrected or removed. */
-export function AllowlistInput({ entries, onChange }: AllowlistInputProps) {
+export function AllowlistInput({ label, placeholder, listLabel, empty, entries, onChange }: AllowlistInputProps) {
   const [text, setText] = useState('');
   const field = useRef<HTMLInputElement>(null);
   const wrong = entries.filter((entry) => entry.problem !== null);
@@ -30,8 +36,8 @@ export function AllowlistInput({ entries, onChange }: AllowlistInputProps) {
       <Group gap="xs" align="flex-end" wrap="nowrap">
         <TextInput
           ref={field}
-          label="Add IP addresses or CIDR ranges"
-          placeholder="203.0.113.7, 2001:db8::/32"
+          label={label}
+          placeholder={placeholder}
           style={{ flex: '1 1 220px' }}
           classNames={{ input: 'mono' }}
           spellCheck={false}
@@ -69,11 +75,10 @@ export function AllowlistInput({ entries, onChange }: AllowlistInputProps) {
       </Group>
       {entries.length === 0 ? (
         <Text size="sm" c="dimmed">
-          No addresses. While the list is empty, customers see no firewall hint. Paste several at once, separated by
-          commas, spaces or new lines.
+          {empty}
         </Text>
       ) : (
-        <ul className={classes.chips} aria-label="Allowlist entries">
+        <ul className={classes.chips} aria-label={listLabel}>
           {entries.map((entry) => (
             <li key={entry.text} className={classes.chip} data-invalid={entry.problem !== null}>
               {entry.problem !== null && <Icon name="warning" size={13} />}

@@ -4,7 +4,7 @@ import { mockApi, problem, type Reply } from '@/test/api';
 import { show } from '@/test/render';
 import { SettingsForm } from './SettingsForm';
 
-const SETTINGS = { dashboardIpAllowlist: ['203.0.113.7'], offlineLimitDays: null, updatedAt: null };
+const SETTINGS = { dashboardIpAllowlist: ['203.0.113.7'], outboundAllowlist: [], offlineLimitDays: null, updatedAt: null };
 
 async function form(answer: Reply) {
   const api = mockApi({ 'PUT /settings': answer });
@@ -17,7 +17,7 @@ const chips = () => within(screen.getByRole('list', { name: 'Allowlist entries' 
 
 describe('SettingsForm', () => {
   it('splits what is pasted into chips and saves them', async () => {
-    const saved = { dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'], offlineLimitDays: 30, updatedAt: null };
+    const saved = { dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'], outboundAllowlist: [], offlineLimitDays: 30, updatedAt: null };
     const { api, user } = await form({ body: saved });
     expect(save()).toBeDisabled();
     await user.click(screen.getByLabelText('Add IP addresses or CIDR ranges'));
@@ -26,7 +26,11 @@ describe('SettingsForm', () => {
     await user.type(screen.getByLabelText('Offline limit in days'), '30');
     await user.click(save());
     await waitFor(() => {
-      expect(api.calls[0]?.body).toEqual({ dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'], offlineLimitDays: 30 });
+      expect(api.calls[0]?.body).toEqual({
+        dashboardIpAllowlist: ['203.0.113.7', '10.0.0.0/8', '::1'],
+        outboundAllowlist: [],
+        offlineLimitDays: 30,
+      });
     });
     await waitFor(() => {
       expect(save()).toBeDisabled();
@@ -50,5 +54,16 @@ describe('SettingsForm', () => {
     await user.type(screen.getByLabelText('Add IP addresses or CIDR ranges'), '10.0.0.1/8{Enter}');
     await user.click(save());
     expect(await screen.findByRole('alert')).toHaveTextContent('10.0.0.1/8 has host bits set');
+  });
+
+  it('saves outbound ranges and marks the one that the server refuses', async () => {
+    const { api, user } = await form(
+      problem({ status: 422, code: 'validation_failed', errors: [{ field: 'outboundAllowlist[0]', code: 'x', message: 'is too wide' }] }),
+    );
+    await user.type(screen.getByLabelText('Add private addresses or ranges'), '10.20.0.0/16{Enter}');
+    await user.click(save());
+    expect(await screen.findByRole('alert')).toHaveTextContent('10.20.0.0/16 is too wide');
+    expect(api.calls[0]?.body).toMatchObject({ dashboardIpAllowlist: ['203.0.113.7'], outboundAllowlist: ['10.20.0.0/16'] });
+    expect(chips()).toHaveLength(1);
   });
 });

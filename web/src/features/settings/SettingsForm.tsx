@@ -15,6 +15,12 @@ import { AllowlistInput } from './AllowlistInput';
 
 const sameList = (a: readonly string[], b: readonly string[]): boolean => a.join('\n') === b.join('\n');
 
+const textsOf = (entries: readonly AllowlistEntry[]): string[] => entries.map((entry) => entry.text);
+
+function withProblems(entries: readonly AllowlistEntry[], field: string, messages: Record<string, string>): AllowlistEntry[] {
+  return entries.map((entry, index) => ({ ...entry, problem: messages[`${field}.${index}`] ?? entry.problem }));
+}
+
 function limitOf(value: number | string): number | null {
   return value === '' ? null : Number(value);
 }
@@ -23,25 +29,31 @@ export function SettingsForm({ settings }: { settings: Settings }) {
   const update = useUpdateSettings();
   const [base, setBase] = useState(settings);
   const [entries, setEntries] = useState<AllowlistEntry[]>(toEntries(settings.dashboardIpAllowlist));
+  const [outbound, setOutbound] = useState<AllowlistEntry[]>(toEntries(settings.outboundAllowlist));
   const [limit, setLimit] = useState<number | string>(settings.offlineLimitDays ?? '');
   const [limitError, setLimitError] = useState<string | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
 
-  const texts = entries.map((entry) => entry.text);
-  const changed = !sameList(texts, base.dashboardIpAllowlist) || limitOf(limit) !== (base.offlineLimitDays ?? null);
-  const invalid = entries.some((entry) => entry.problem !== null);
+  const texts = textsOf(entries);
+  const changed =
+    !sameList(texts, base.dashboardIpAllowlist) ||
+    !sameList(textsOf(outbound), base.outboundAllowlist) ||
+    limitOf(limit) !== (base.offlineLimitDays ?? null);
+  const invalid = [...entries, ...outbound].some((entry) => entry.problem !== null);
 
   const startFrom = (from: Settings): void => {
     setBase(from);
     setEntries(toEntries(from.dashboardIpAllowlist));
+    setOutbound(toEntries(from.outboundAllowlist));
     setLimit(from.offlineLimitDays ?? '');
     setLimitError(null);
     setFailure(null);
   };
 
   const refused = (error: unknown): void => {
-    const { fields, general } = mapProblem(error, (path) => /^(dashboardIpAllowlist\.\d+|offlineLimitDays)$/.test(path));
-    setEntries(entries.map((entry, index) => ({ ...entry, problem: fields[`dashboardIpAllowlist.${index}`] ?? entry.problem })));
+    const { fields, general } = mapProblem(error, (path) => /^((dashboardIp|outbound)Allowlist\.\d+|offlineLimitDays)$/.test(path));
+    setEntries(withProblems(entries, 'dashboardIpAllowlist', fields));
+    setOutbound(withProblems(outbound, 'outboundAllowlist', fields));
     setLimitError(fields.offlineLimitDays ?? null);
     setFailure(general);
   };
@@ -51,7 +63,7 @@ export function SettingsForm({ settings }: { settings: Settings }) {
     if (!changed || invalid) return;
     setFailure(null);
     update.mutate(
-      { dashboardIpAllowlist: texts, offlineLimitDays: limitOf(limit) },
+      { dashboardIpAllowlist: texts, outboundAllowlist: textsOf(outbound), offlineLimitDays: limitOf(limit) },
       {
         onSuccess: (saved) => {
           startFrom(saved);
@@ -96,7 +108,34 @@ export function SettingsForm({ settings }: { settings: Settings }) {
           hint="The addresses this dashboard connects from. Customers see them for their firewall; the dashboard itself never enforces them."
           aside={texts.length > 0 && <CopyButton value={allowlistCsv(texts)} label="Copy allowlist as CSV" text="Copy as CSV" />}
         >
-          <AllowlistInput entries={entries} onChange={setEntries} />
+          <AllowlistInput
+            label="Add IP addresses or CIDR ranges"
+            placeholder="203.0.113.7, 2001:db8::/32"
+            listLabel="Allowlist entries"
+            empty="No addresses. While the list is empty, customers see no firewall hint. Paste several at once, separated by commas, spaces or new lines."
+            entries={entries}
+            onChange={setEntries}
+          />
+        </Section>
+        <Section
+          title="Outbound ranges"
+          hint="Private addresses that this dashboard may connect to all the same, for servers in your own network."
+        >
+          <Stack gap="sm">
+            <Text size="sm" c="dimmed">
+              Customers type the address of their server, and the dashboard connects to it. So that nobody can make it
+              knock on machines inside your network, it refuses private, loopback, link-local and cloud metadata
+              addresses, and its own. Allow only ranges in which nothing but customers’ servers answers.
+            </Text>
+            <AllowlistInput
+              label="Add private addresses or ranges"
+              placeholder="10.20.0.0/16, fd12:3456::/48"
+              listLabel="Outbound ranges"
+              empty="None: only public addresses are connected to."
+              entries={outbound}
+              onChange={setOutbound}
+            />
+          </Stack>
         </Section>
         <Section title="Offline limit" hint="How long a licensed gateway goes on without hearing from this dashboard.">
           <Stack gap="sm">
