@@ -1,5 +1,6 @@
 //! The command line. Every flag has an environment twin `PROXIMA_GATEWAY_…`.
 
+use crate::manage::ManagementListen;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -31,6 +32,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the SHA-256 fingerprint of the management API's certificate: exit 3 when there is none yet.
+    ManagementFingerprint {
+        /// Make a new key and certificate first; a gateway that runs uses them from its next start.
+        #[arg(long)]
+        renew: bool,
+    },
+    /// Print the management API's OpenAPI document.
+    #[command(hide = true)]
+    Openapi,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +74,15 @@ pub struct Options {
     /// Serve Prometheus metrics at http://ADDRESS/metrics. Off by default; use a loopback address.
     #[arg(long, global = true, env = "PROXIMA_GATEWAY_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Where the management API listens (TLS, apiSecret), or off. Default: every IPv6 and IPv4 address.
+    #[arg(
+        long,
+        global = true,
+        env = "PROXIMA_GATEWAY_MANAGEMENT_LISTEN",
+        default_value = "[::]:6060",
+        value_name = "ADDRESS:PORT|off"
+    )]
+    pub management_listen: ManagementListen,
     /// Where visitors' ports are opened. Default: every IPv6 and IPv4 address.
     #[arg(long, global = true, env = "PROXIMA_GATEWAY_LISTEN_ADDRESS")]
     pub listen_address: Option<IpAddr>,
@@ -122,6 +141,11 @@ mod tests {
         let cli = Cli::try_parse_from(["proxima-gateway", "status", "--json", "--state-dir", "/x"]).expect("valid");
         assert_eq!(cli.command, Some(Command::Status { json: true }));
         assert_eq!(cli.options.state_dir, PathBuf::from("/x"));
+        let address =
+            |text| Cli::try_parse_from(["x", "--management-listen", text]).map(|cli| cli.options.management_listen);
+        assert_eq!(cli.options.management_listen, ManagementListen::At("[::]:6060".parse().expect("an address")));
+        assert_eq!(address("off").expect("valid"), ManagementListen::Off);
+        assert!(address("6060").is_err() && address("").is_err());
         for bad in ["0", "-1", "NaN", "inf", "x", "86401"] {
             assert!(Cli::try_parse_from(["proxima-gateway", "--drain-seconds", bad]).is_err(), "{bad}");
         }

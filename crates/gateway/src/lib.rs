@@ -1,8 +1,9 @@
 //! Proxima Gateway: an HTTP gateway that is managed from a dashboard and outlives it.
 //!
 //! Rooms: [`identity`] (who it is), [`agent`] (heartbeats and verdicts), [`listen`] (ports),
-//! [`proxy`] (requests), [`upstream`] (backends), [`log`], [`metrics`], [`status`]. The agent
-//! governs `listen`; nothing that serves visitors ever waits for the agent.
+//! [`proxy`] (requests), [`upstream`] (backends), [`manage`] (the API on `:6060`), [`log`],
+//! [`metrics`], [`status`]. The agent governs `listen`; nothing that serves visitors ever waits for
+//! the agent or for `manage`.
 
 pub mod agent;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod identity;
 pub mod listen;
 pub mod log;
+pub mod manage;
 pub mod metrics;
 pub mod proxy;
 pub mod run;

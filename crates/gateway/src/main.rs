@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use proxima_gateway::cli::{Cli, Command};
 use proxima_gateway::clock::{Clock as _, SystemClock};
-use proxima_gateway::{check, run, status};
+use proxima_gateway::{check, manage, run, status};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -19,6 +19,12 @@ fn main() -> ExitCode {
             .map(|good| u8::from(!good))
             .map_err(anyhow::Error::from),
         Command::Status { json } => status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out),
+        Command::ManagementFingerprint { renew } => {
+            manage::fingerprint(&cli.options.state_dir, renew, &mut out, &mut problems)
+        }
+        Command::Openapi => {
+            manage::openapi_document().and_then(|json| Ok(out.write_all(json.as_bytes()).map(|()| 0)?))
+        }
     };
     match ended {
         Ok(code) => ExitCode::from(code),

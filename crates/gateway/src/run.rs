@@ -6,15 +6,18 @@ use crate::agent::{Agent, Equipment};
 use crate::cli::{Options, Switch};
 use crate::clock::SystemClock;
 use crate::listen::{ListenSettings, Listeners, VisitorTimings};
+use crate::manage::desk::Desk;
+use crate::manage::{Management, ManagementListen, ManagementSettings};
 use crate::metrics::Metrics;
 use crate::proxy::{ProxyContext, RequestIds};
 use crate::upstream::BackendTimings;
 use crate::{identity, log, metrics};
 use anyhow::Context as _;
+use proxima_types::identity::GatewayIdentity;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -33,6 +36,8 @@ struct Lifecycle {
     /// The drain is over.
     kill: CancellationToken,
     tasks: TaskTracker,
+    /// Why it ends, unless the agent knows better.
+    why: Arc<OnceLock<&'static str>>,
 }
 
 /// Serves until a signal or a verdict. `Ok` is an orderly end.
@@ -57,6 +62,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     });
     let (stop, kill) = (lifecycle.stop.clone(), lifecycle.kill.clone());
     let listeners = Listeners::new(listen_settings(options), context, runtime.handle().clone(), stop, kill);
+    let desk = Arc::new(Desk::default());
+    let management = start_management(options, &identity, &desk, &metrics);
     let agent = Agent::new(Equipment {
         identity,
         clock: Arc::new(SystemClock::new()),
@@ -64,14 +71,32 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         state,
         listeners,
         metrics: Arc::clone(&metrics),
+        desk,
         start_timeout: options.timings.start_timeout_seconds,
     });
-    runtime.block_on(live(options, agent, metrics, &lifecycle))?;
+    runtime.block_on(live(options, agent, management, metrics, &lifecycle))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
 
-async fn live(options: &Options, agent: Agent, metrics: Arc<Metrics>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+fn start_management(
+    options: &Options,
+    identity: &GatewayIdentity,
+    desk: &Arc<Desk>,
+    metrics: &Arc<Metrics>,
+) -> Option<Management> {
+    let ManagementListen::At(address) = options.management_listen else { return None };
+    let settings = ManagementSettings { address, state_dir: options.state_dir.clone() };
+    Some(Management::start(settings, identity, Arc::clone(desk), Arc::clone(metrics)))
+}
+
+async fn live(
+    options: &Options,
+    agent: Agent,
+    mut management: Option<Management>,
+    metrics: Arc<Metrics>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
     let mut signals = Endings::new()?;
     if let Some(address) = options.metrics_listen {
         let listener = tokio::net::TcpListener::bind(address)
@@ -81,24 +106,47 @@ async fn live(options: &Options, agent: Agent, metrics: Arc<Metrics>, lifecycle:
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), "starting");
     let agent = start_agent(agent, lifecycle.clone())?;
-    let signal = signals.next().await;
-    tracing::info!(signal, drain_seconds = options.drain_seconds.as_secs_f64(), "stopping: ports closed, draining");
+    let drain = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "a signal");
+            options.drain_seconds
+        }
+        drain = drain_asked(management.as_mut()) => {
+            let _ = lifecycle.why.set("drained at the dashboard's request");
+            tracing::info!("the dashboard asked for a drain");
+            drain
+        }
+    };
+    tracing::info!(drain_seconds = drain.as_secs_f64(), "stopping: ports closed, draining");
     lifecycle.stop.cancel();
     lifecycle.tasks.close();
     tokio::select! {
         () = lifecycle.tasks.wait() => tracing::info!("drained"),
-        () = tokio::time::sleep(options.drain_seconds) => {
+        () = tokio::time::sleep(drain) => {
             tracing::warn!(left = lifecycle.tasks.len(), "the drain's time is over; closing what is left");
         }
         signal = signals.next() => tracing::warn!(signal, "a second signal: closing at once"),
     }
     lifecycle.kill.cancel();
     let ended = tokio::time::timeout(AGENT_END, tokio::task::spawn_blocking(move || agent.join())).await;
+    if let Some(management) = management {
+        let _ = tokio::time::timeout(AGENT_END, tokio::task::spawn_blocking(move || management.end())).await;
+    }
     tracing::info!("stopped");
     match ended {
         Ok(Ok(Err(_))) => anyhow::bail!("the agent failed"),
         _ => Ok(()),
     }
+}
+
+/// Never, without a management API.
+async fn drain_asked(management: Option<&mut Management>) -> Duration {
+    if let Some(management) = management
+        && let Ok(drain) = (&mut management.drain).await
+    {
+        return drain;
+    }
+    std::future::pending().await
 }
 
 /// The agent's thread. When a verdict ends service it sends this process SIGTERM, so that there
@@ -112,7 +160,8 @@ fn start_agent(mut agent: Agent, lifecycle: Lifecycle) -> anyhow::Result<JoinHan
             Some(reason) => log_end(reason),
             None => std::mem::forget(terminate),
         }
-        let why = ended.map_or_else(|| "stopped by a signal".to_owned(), |reason| reason.to_string());
+        let why = lifecycle.why.get().copied().unwrap_or("stopped by a signal");
+        let why = ended.map_or_else(|| why.to_owned(), |reason| reason.to_string());
         agent.leave_status(&why);
     };
     std::thread::Builder::new().name("agent".to_owned()).spawn(start).context("cannot start the agent's thread")

@@ -7,8 +7,10 @@ use crate::ids::{InstallId, ServerId};
 use crate::secrets::{ApiSecret, LicenseKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 
 /// A checked `config.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +23,9 @@ pub struct GatewayIdentity {
     pub api_key: LicenseKey,
     pub api_secret: ApiSecret,
     pub install_id: InstallId,
+    /// Who may reach the management API on `:6060`: `None` is everybody, an empty list nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_allow: Option<Vec<IpNet>>,
     /// Only for a bench: used until the dashboard delivers another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<GatewayConfig>,
@@ -119,8 +124,16 @@ impl<'de> Deserialize<'de> for DashboardUrl {
     }
 }
 
-const FIELDS: &[&str] =
-    &["dashboardUrl", "dashboardPublicKeys", "serverId", "apiKey", "apiSecret", "installId", "config"];
+const FIELDS: &[&str] = &[
+    "dashboardUrl",
+    "dashboardPublicKeys",
+    "serverId",
+    "apiKey",
+    "apiSecret",
+    "installId",
+    "managementAllow",
+    "config",
+];
 
 impl GatewayIdentity {
     /// Reads a `config.json`. No message repeats a secret's value.
@@ -140,18 +153,29 @@ impl GatewayIdentity {
         let api_secret =
             errors.check(text(&object, "apiSecret", |text| ApiSecret::parse(text).map_err(|e| e.to_string())));
         let install_id = errors.check(text(&object, "installId", parse_uuid).map(InstallId));
+        let management_allow = errors.check(management_allow(&object));
         let config = errors.check(embedded_config(&object));
         errors.into_result()?;
-        match (dashboard_url, dashboard_public_keys, server_id, api_key, api_secret, install_id, config) {
+        let secrets = api_key.zip(api_secret);
+        match (dashboard_url, dashboard_public_keys, server_id, secrets, install_id, management_allow, config) {
             (
                 Some(dashboard_url),
                 Some(dashboard_public_keys),
                 Some(server_id),
-                Some(api_key),
-                Some(api_secret),
+                Some((api_key, api_secret)),
                 Some(install_id),
+                Some(management_allow),
                 Some(config),
-            ) => Ok(Self { dashboard_url, dashboard_public_keys, server_id, api_key, api_secret, install_id, config }),
+            ) => Ok(Self {
+                dashboard_url,
+                dashboard_public_keys,
+                server_id,
+                api_key,
+                api_secret,
+                install_id,
+                management_allow,
+                config,
+            }),
             _ => Err(FieldError::new("config.json", "invalid", "a field is missing").into()),
         }
     }
@@ -209,6 +233,23 @@ fn public_keys(object: &Map<String, Value>) -> Result<Vec<DashboardPublicKey>, F
         .collect()
 }
 
+/// `null` and a missing field are the same; addresses and CIDRs may be mixed.
+fn management_allow(object: &Map<String, Value>) -> Result<Option<Vec<IpNet>>, FieldError> {
+    const FIELD: &str = "managementAllow";
+    let invalid = |message: String| FieldError::new(FIELD, "invalid", message);
+    let values = match object.get(FIELD) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(values)) => values,
+        Some(_) => return Err(invalid("expected a list of addresses and CIDRs, or null".to_owned())),
+    };
+    let net = |(index, value): (usize, &Value)| {
+        let text = value.as_str().unwrap_or_default();
+        let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        address.or_else(|_| text.parse()).map_err(|_| invalid(format!("entry {index}: expected an address or CIDR")))
+    };
+    values.iter().enumerate().map(net).collect::<Result<_, _>>().map(Some)
+}
+
 fn embedded_config(object: &Map<String, Value>) -> Result<Option<GatewayConfig>, FieldError> {
     let Some(value) = object.get("config").filter(|value| !value.is_null()) else { return Ok(None) };
     let invalid = |message: String| FieldError::new("config", "invalid", message);
@@ -257,6 +298,24 @@ mod tests {
         assert!(!text.contains("hunter2"), "{text}");
         let fields: Vec<_> = errors.into_vec().into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["surprise", "dashboardUrl", "apiKey", "installId"]);
+    }
+
+    #[test]
+    fn nobody_and_everybody_are_told_apart() {
+        let allow = |value: Value| {
+            let mut identity = valid();
+            identity["managementAllow"] = value;
+            GatewayIdentity::parse(&identity.to_string()).map(|identity| identity.management_allow)
+        };
+        assert_eq!(GatewayIdentity::parse(&valid().to_string()).expect("valid").management_allow, None);
+        assert_eq!(allow(Value::Null), Ok(None));
+        assert_eq!(allow(json!([])), Ok(Some(vec![])));
+        let nets = allow(json!(["192.0.2.7", "2001:db8::/32", "::ffff:192.0.2.9"])).expect("valid").expect("a list");
+        let nets: Vec<_> = nets.iter().map(ToString::to_string).collect();
+        assert_eq!(nets, ["192.0.2.7/32", "2001:db8::/32", "192.0.2.9/32"]);
+        for bad in [json!("192.0.2.7"), json!([7]), json!(["192.0.2.7/33"]), json!(["panel.example.com"])] {
+            assert!(allow(bad.clone()).is_err(), "{bad}");
+        }
     }
 
     #[test]

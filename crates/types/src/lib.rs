@@ -11,6 +11,7 @@ pub mod identity;
 pub mod ids;
 pub mod job;
 pub mod license;
+pub mod manage;
 pub mod secrets;
 pub mod server_status;
 pub mod setup;

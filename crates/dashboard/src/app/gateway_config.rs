@@ -35,6 +35,7 @@ pub async fn export(
         api_key: LicenseKey::parse(&open("api_key", &sealed.api_key_ciphertext)?).map_err(internal)?,
         api_secret: ApiSecret::parse(&open("api_secret", &sealed.api_secret_ciphertext)?).map_err(internal)?,
         install_id: InstallId(app.entropy.uuid()),
+        management_allow: None,
         config: None,
     };
     let target = server_target(sealed.server_id, &sealed.server_name);

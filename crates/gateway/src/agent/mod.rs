@@ -18,6 +18,7 @@ pub mod stored;
 
 use crate::clock::Clock;
 use crate::listen::Listeners;
+use crate::manage::desk::Desk;
 use crate::metrics::Metrics;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,6 +28,7 @@ use judge::{HttpOutcome, Silence, StopReason, Terms, Verdict, judge};
 use proxima_signing::Expected;
 use proxima_types::heartbeat::{HeartbeatRequest, HostFacts, Phase};
 use proxima_types::identity::GatewayIdentity;
+use proxima_types::manage::NudgeOutcome;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use report::{Heard, Reporter};
@@ -46,6 +48,8 @@ const TICK: Duration = Duration::from_millis(500);
 const SAVE_MARK: Duration = Duration::from_secs(30);
 /// How often a port that could not be opened is tried again.
 const RETRY_PORTS: Duration = Duration::from_secs(5);
+/// From one heartbeat's beginning to that of the next that a nudge asked for, at the least.
+const NUDGE_GAP: Duration = Duration::from_secs(1);
 
 /// Everything that an agent is given.
 pub struct Equipment {
@@ -56,6 +60,7 @@ pub struct Equipment {
     pub state: StateDir,
     pub listeners: Listeners,
     pub metrics: Arc<Metrics>,
+    pub desk: Arc<Desk>,
     /// How long a start waits for a signed answer before it looks at the stored one.
     pub start_timeout: Duration,
 }
@@ -67,6 +72,7 @@ pub struct Agent {
     state: StateDir,
     listeners: Listeners,
     metrics: Arc<Metrics>,
+    desk: Arc<Desk>,
     client: HeartbeatClient,
     schedule: Schedule,
     configs: Configs,
@@ -116,6 +122,7 @@ impl Agent {
             state: given.state,
             listeners: given.listeners,
             metrics: given.metrics,
+            desk: given.desk,
         }
     }
 
@@ -140,31 +147,45 @@ impl Agent {
         self.write_status();
         loop {
             self.beat_now = false;
-            let (nonce, request) = self.next_request();
-            let attempt = self.client.attempt(nonce, &request);
-            let outcome = match self.attend(attempt).await {
-                Ok(attempt) => attempt,
-                Err(reason) => return reason,
-            };
-            let pause = match self.take(outcome).await {
+            let begun = Instant::now();
+            self.desk.beat_begins();
+            let pause = match self.beat().await {
                 Ok(pause) => pause,
-                Err(reason) => return reason,
+                Err(reason) => {
+                    self.desk.beat_ended(NudgeOutcome::Stopping, None);
+                    return reason;
+                }
             };
             self.write_status();
+            let silence = self.reporter.silence();
+            let outcome = if silence.is_none() { NudgeOutcome::Answered } else { NudgeOutcome::Silent };
+            self.desk.beat_ended(outcome, silence);
             if !self.beat_now
-                && let Err(reason) = self.rest(pause).await
+                && let Err(reason) = self.rest(begun, pause).await
             {
                 return reason;
             }
         }
     }
 
-    /// Waits for the next heartbeat, or for news.
-    async fn rest(&mut self, pause: Duration) -> Result<(), StopReason> {
-        let end = Instant::now() + pause;
+    /// One heartbeat; the pause until the next.
+    async fn beat(&mut self) -> Result<Duration, StopReason> {
+        let (nonce, request) = self.next_request();
+        let attempt = self.client.attempt(nonce, &request);
+        let attempt = self.attend(attempt).await?;
+        self.take(attempt).await
+    }
+
+    /// Waits for the next heartbeat, for news, or for a nudge.
+    async fn rest(&mut self, begun: Instant, pause: Duration) -> Result<(), StopReason> {
+        let desk = Arc::clone(&self.desk);
+        let mut end = Instant::now() + pause;
         while !self.beat_now && Instant::now() < end {
             let nap = TICK.min(end.saturating_duration_since(Instant::now()));
-            tokio::time::sleep(nap).await;
+            tokio::select! {
+                () = tokio::time::sleep(nap) => {}
+                () = desk.nudged() => end = end.min(begun + NUDGE_GAP),
+            }
             self.look_after().await?;
         }
         Ok(())
@@ -293,7 +314,7 @@ impl Agent {
             self.ports_tried = Instant::now();
             self.beat_now |= self.configs.retry(&mut self.listeners, &self.state).await;
         }
-        if self.reporter.is_due() || self.beat_now {
+        if self.reporter.is_due() || self.beat_now || self.reporter.is_stale(&self.desk.management()) {
             self.write_status();
         }
         Ok(())

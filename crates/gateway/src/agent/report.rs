@@ -5,10 +5,11 @@ use super::judge::{Silence, Terms};
 use super::{Agent, store};
 use crate::clock::Reading;
 use crate::metrics::Metrics;
-use crate::status::{ProcessMark, Status};
+use crate::status::{ProcessMark, Status, process};
 use chrono::{DateTime, Utc};
 use proxima_types::LicenseStatus;
 use proxima_types::identity::GatewayIdentity;
+use proxima_types::manage::ManagementStatus;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,6 +44,8 @@ pub(super) struct Reporter {
     silence: Option<String>,
     warned: Option<Instant>,
     written: Option<Instant>,
+    /// As written last.
+    management: Arc<Option<ManagementStatus>>,
 }
 
 impl Reporter {
@@ -50,7 +53,7 @@ impl Reporter {
         Self {
             metrics,
             boot_id,
-            process: ProcessMark::of_this_process(),
+            process: process::this_process(),
             started_at: now.wall,
             dashboard_url: identity.dashboard_url.to_string(),
             heard: None,
@@ -58,6 +61,7 @@ impl Reporter {
             silence: None,
             warned: None,
             written: None,
+            management: Arc::default(),
         }
     }
 
@@ -94,6 +98,16 @@ impl Reporter {
         self.silence = Some(why);
     }
 
+    /// Why the last heartbeat was no verdict.
+    pub(super) fn silence(&self) -> Option<String> {
+        self.silence.clone()
+    }
+
+    /// Whether the management API has changed since the status was written.
+    pub(super) fn is_stale(&self, management: &Option<ManagementStatus>) -> bool {
+        *self.management != *management
+    }
+
     pub(super) fn is_due(&self) -> bool {
         self.written.is_none_or(|written| written.elapsed() >= STATUS_EVERY)
     }
@@ -102,8 +116,10 @@ impl Reporter {
 impl Agent {
     pub(super) fn write_status(&mut self) {
         self.reporter.written = Some(Instant::now());
+        self.reporter.management = self.desk.management();
         let status = self.status(None);
         self.state.save(store::STATUS_FILE, &status);
+        self.desk.publish(status);
     }
 
     pub(super) fn status(&self, stopped: Option<String>) -> Status {
@@ -129,6 +145,8 @@ impl Agent {
             applied_config: self.configs.applied(),
             rejected_config: self.configs.rejected().cloned(),
             counters: reporter.metrics.counters(),
+            license_key: None,
+            management: (*reporter.management).clone(),
             stopped,
         }
     }

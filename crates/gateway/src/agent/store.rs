@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The last verdict, re-verifiable.
@@ -61,9 +61,19 @@ impl StateDir {
 
     /// Replaces one file by `value`. A full disk is logged; the old file stays.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) {
-        if let Err(error) = write_atomically(&self.path, name, value) {
+        if let Err(error) = self.try_save(name, value) {
             tracing::warn!(file = name, error = format!("{error:#}"), "state not saved; going on without");
         }
+    }
+
+    /// Replaces one file by `value`; once this returns, `value` survives a power cut.
+    ///
+    /// # Errors
+    /// When it could not be written; the old file stays.
+    pub fn try_save<T: Serialize>(&self, name: &str, value: &T) -> anyhow::Result<()> {
+        let mut json = serde_json::to_vec_pretty(value)?;
+        json.push(b'\n');
+        write_bytes(&self.path, name, &json)
     }
 
     /// One file's value, or `None` when it is missing or damaged (which is logged).
@@ -95,12 +105,19 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
     Ok(Some(serde_json::from_slice(&bytes)?))
 }
 
-fn write_atomically<T: Serialize>(directory: &Path, name: &str, value: &T) -> anyhow::Result<()> {
+/// Replaces one file of `directory`, as its owner's and mode 0600: root may run a command on the
+/// gateway's directory and must leave files that the gateway can read.
+///
+/// # Errors
+/// When it could not be written; the old file stays.
+pub fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let temporary = directory.join(format!(".{name}.tmp"));
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    let mut json = serde_json::to_vec_pretty(value)?;
-    json.push(b'\n');
-    file.write_all(&json)?;
+    file.write_all(bytes)?;
+    let (owner, ours) = (std::fs::metadata(directory)?, file.metadata()?);
+    if (owner.uid(), owner.gid()) != (ours.uid(), ours.gid()) {
+        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
     file.sync_all()?;
     std::fs::rename(&temporary, directory.join(name))?;
     File::open(directory)?.sync_all()?;

@@ -13,6 +13,7 @@ use accept::Port;
 use arc_swap::ArcSwap;
 use proxima_types::{BackendUrl, GatewayConfig};
 pub use socket::BindError;
+pub(crate) use socket::open as open_port;
 pub use state::ConnState;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, TcpListener};

@@ -35,7 +35,7 @@ impl BindError {
 ///
 /// # Errors
 /// What is in the way, and what to do about it.
-pub(super) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, BindError> {
+pub(crate) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, BindError> {
     let opened = match address {
         Some(address) => listen(SocketAddr::new(address, port), false),
         None => match listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), true) {

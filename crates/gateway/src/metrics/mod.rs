@@ -69,6 +69,17 @@ pub struct Metrics {
     pub open_ports: Number,
     pub configs_applied: Number,
     pub configs_rejected: Number,
+    /// Requests to the management API.
+    pub management_requests: Number,
+    /// Those without the secret.
+    pub management_refused: Number,
+    /// Not allowed, too many at one time, or too many in a row.
+    pub management_connections_refused: Number,
+    /// 1 while the management API listens.
+    pub management_listening: Number,
+    pub management_open_failures: Number,
+    /// License keys taken over from a heartbeat's answer.
+    pub key_handovers: Number,
     /// Log lines dropped because the log's reader was too slow.
     pub log_lines_dropped: Number,
 }
@@ -97,7 +108,7 @@ impl Metrics {
         text
     }
 
-    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 21] {
+    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 27] {
         const C: &str = "counter";
         const G: &str = "gauge";
         [
@@ -121,6 +132,22 @@ impl Metrics {
             ("open_ports", G, "Open ports.", &self.open_ports),
             ("configs_applied_total", C, "Applied configurations.", &self.configs_applied),
             ("configs_rejected_total", C, "Rejected configurations.", &self.configs_rejected),
+            ("management_requests_total", C, "Requests to the management API.", &self.management_requests),
+            ("management_refused_total", C, "Management requests without the secret.", &self.management_refused),
+            (
+                "management_connections_refused_total",
+                C,
+                "Management connections refused.",
+                &self.management_connections_refused,
+            ),
+            ("management_listening", G, "1 while the management API listens.", &self.management_listening),
+            (
+                "management_open_failures_total",
+                C,
+                "Failed starts of the management API.",
+                &self.management_open_failures,
+            ),
+            ("key_handovers_total", C, "License keys taken over from the dashboard.", &self.key_handovers),
             ("log_lines_dropped_total", C, "Log lines dropped.", &self.log_lines_dropped),
         ]
     }

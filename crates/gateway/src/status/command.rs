@@ -1,6 +1,7 @@
 //! `proxima-gateway status`.
 
-use super::Status;
+use super::process::is_alive;
+use super::{Status, StatusDocument};
 use crate::agent::store::{self, STATUS_FILE};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -20,10 +21,9 @@ pub fn run(state_dir: &Path, json: bool, now: DateTime<Utc>, out: &mut dyn std::
     let path = state_dir.join(STATUS_FILE);
     let status: Option<Status> =
         store::read(&path).with_context(|| format!("cannot read {}. Run as root?", path.display()))?;
-    let running = status.as_ref().is_some_and(|status| status.stopped.is_none() && status.process.is_alive());
+    let running = status.as_ref().is_some_and(|status| status.stopped.is_none() && is_alive(&status.process));
     if json {
-        let value = serde_json::json!({ "running": running, "status": status });
-        writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&StatusDocument { running, status: status.clone() })?)?;
     } else {
         write!(out, "{}", describe(status.as_ref(), running, now))?;
     }
@@ -72,6 +72,21 @@ fn describe(status: Option<&Status>, running: bool, now: DateTime<Utc>) -> Strin
     row(&mut text, "config", &config);
     if let Some(rejected) = &status.rejected_config {
         row(&mut text, "rejected", &format!("{}: {}", rejected.generation, rejected.reason));
+    }
+    if let Some(key) = &status.license_key {
+        let how = match (key.handed_over, key.answered) {
+            (false, _) => "",
+            (true, true) => ", handed over by the dashboard",
+            (true, false) => ", handed over by the dashboard, not answered yet",
+        };
+        row(&mut text, "license key", &format!("{}{how}", key.masked));
+    }
+    if let Some(management) = &status.management {
+        let listens = management.address.as_deref().map(|address| format!("https://{address}"));
+        row(&mut text, "management", &listens.or_else(|| management.problem.clone()).unwrap_or_default());
+        if let Some(fingerprint) = management.certificate_fingerprint {
+            row(&mut text, "certificate", &fingerprint.to_string());
+        }
     }
     let counters = &status.counters;
     row(

@@ -1,31 +1,19 @@
 //! Whether the process that wrote a status is still that process, and not another with its pid.
 
 use crate::clock::kernel_boot_id;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use proxima_types::manage::ProcessMark;
 
-/// Names one process for ever: pids are reused, their start times within one boot are not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProcessMark {
-    pub pid: u32,
-    pub kernel_boot: Option<Uuid>,
-    /// In clock ticks after the kernel's boot.
-    pub start_ticks: Option<u64>,
+#[must_use]
+pub fn this_process() -> ProcessMark {
+    let pid = std::process::id();
+    ProcessMark { pid, kernel_boot: kernel_boot_id(), start_ticks: start_ticks(pid) }
 }
 
-impl ProcessMark {
-    #[must_use]
-    pub fn of_this_process() -> Self {
-        let pid = std::process::id();
-        Self { pid, kernel_boot: kernel_boot_id(), start_ticks: start_ticks(pid) }
-    }
-
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.kernel_boot == kernel_boot_id()
-            && start_ticks(self.pid).is_some_and(|ticks| self.start_ticks.is_none_or(|then| then == ticks))
-    }
+/// Whether the very process that left this mark is there now.
+#[must_use]
+pub fn is_alive(mark: &ProcessMark) -> bool {
+    mark.kernel_boot == kernel_boot_id()
+        && start_ticks(mark.pid).is_some_and(|ticks| mark.start_ticks.is_none_or(|then| then == ticks))
 }
 
 /// Field 22 of `/proc/PID/stat`; the command's name before it may hold spaces and parentheses.
@@ -42,14 +30,15 @@ fn start_ticks(pid: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     #[test]
     fn only_the_very_process_is_alive() {
-        let this = ProcessMark::of_this_process();
-        assert!(this.start_ticks.is_some() && this.is_alive());
+        let this = this_process();
+        assert!(this.start_ticks.is_some() && is_alive(&this));
         let earlier = ProcessMark { start_ticks: this.start_ticks.map(|ticks| ticks - 1), ..this.clone() };
-        assert!(!earlier.is_alive(), "the pid was reused");
-        assert!(!ProcessMark { kernel_boot: Some(Uuid::nil()), ..this.clone() }.is_alive(), "before a reboot");
-        assert!(!ProcessMark { pid: u32::MAX, ..this }.is_alive());
+        assert!(!is_alive(&earlier), "the pid was reused");
+        assert!(!is_alive(&ProcessMark { kernel_boot: Some(Uuid::nil()), ..this.clone() }), "before a reboot");
+        assert!(!is_alive(&ProcessMark { pid: u32::MAX, ..this }));
     }
 }

@@ -4,6 +4,7 @@
 mod commands;
 mod configs;
 mod lifecycle;
+mod management;
 mod proxying;
 mod silence;
 mod strictness;

@@ -95,7 +95,7 @@ impl Home {
         let child = self
             .command()
             .args(["--listen-address", "127.0.0.1", "--log-format", "text", "--drain-seconds", "20"])
-            .args(["--start-timeout-seconds", "1"])
+            .args(["--start-timeout-seconds", "1", "--management-listen", "off"])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

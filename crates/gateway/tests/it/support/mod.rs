@@ -4,6 +4,7 @@ pub mod backend;
 pub mod dashboard;
 pub mod gateway;
 pub mod http;
+pub mod management;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
