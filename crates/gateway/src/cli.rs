@@ -32,6 +32,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Change this box as one JSON request on stdin asks; one JSON reply on stdout. For the dashboard's installs.
+    Setup,
+    /// What an update runs in a transient unit of its own.
+    #[command(hide = true)]
+    SetupUpdate,
     /// Print the SHA-256 fingerprint of the management API's certificate: exit 3 when there is none yet.
     ManagementFingerprint {
         /// Make a new key and certificate first; a gateway that runs uses them from its next start.

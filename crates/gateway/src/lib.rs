@@ -16,5 +16,6 @@ pub mod manage;
 pub mod metrics;
 pub mod proxy;
 pub mod run;
+pub mod setup;
 pub mod status;
 pub mod upstream;

@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use proxima_gateway::cli::{Cli, Command};
 use proxima_gateway::clock::{Clock as _, SystemClock};
-use proxima_gateway::{check, manage, run, status};
+use proxima_gateway::{check, manage, run, setup, status};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -19,6 +19,8 @@ fn main() -> ExitCode {
             .map(|good| u8::from(!good))
             .map_err(anyhow::Error::from),
         Command::Status { json } => status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out),
+        Command::Setup => setup::serve(&mut out),
+        Command::SetupUpdate => setup::finish_update(),
         Command::ManagementFingerprint { renew } => {
             manage::fingerprint(&cli.options.state_dir, renew, &mut out, &mut problems)
         }

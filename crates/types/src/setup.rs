@@ -277,7 +277,7 @@ pub enum SetupProblemCode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SetupData {
-    Facts(Facts),
+    Facts(Box<Facts>),
     Reach(Reach),
     /// Of an apply: what it did.
     Step(ReceiptStep),

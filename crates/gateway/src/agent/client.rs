@@ -13,6 +13,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the first packet to the last byte of the answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The client of every heartbeat; also what an install asks the dashboard with.
+///
+/// # Errors
+/// One sentence: a host without root certificates, for instance.
+pub fn build() -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .http1_only()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .user_agent(concat!("proxima-gateway/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| format!("the HTTPS client cannot be set up: {}", chain(&error)))
+}
+
 /// What one attempt came to.
 #[derive(Debug)]
 pub struct Attempt {
@@ -42,15 +58,7 @@ impl HeartbeatClient {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .user_agent(concat!("proxima-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("the HTTPS client cannot be set up: {}", chain(&error)))?;
+        let client = build()?;
         self.client = Some(client.clone());
         Ok(client)
     }

@@ -1,0 +1,73 @@
+//! The steps that change the box: each is applied, and reverted from its journal entry.
+
+pub(crate) mod binary;
+mod config;
+pub(crate) mod start;
+mod unit;
+pub(crate) mod user;
+
+use crate::files;
+use crate::host::Host;
+use crate::journal::{self, Entry, Was};
+use crate::problem::Result;
+use proxima_types::setup::{BoxStep, Done, ReceiptStep, ReceiptThing, StepInput, StepOutcome};
+use uuid::Uuid;
+
+/// What a step came to: whether it changed anything in this try, and what is there now.
+pub(crate) type Applied = (StepOutcome, Vec<ReceiptThing>);
+
+pub(crate) fn apply(host: &Host<'_>, job: Uuid, input: &StepInput) -> Result<(StepOutcome, ReceiptStep)> {
+    let step = input.step();
+    let (outcome, things) = match input {
+        StepInput::Binary { sha256, version } => binary::apply(host, job, sha256, version)?,
+        StepInput::User {} => user::apply(host, job)?,
+        StepInput::Config { config, replace_other_server } => config::apply(host, job, config, *replace_other_server)?,
+        StepInput::Unit {} => unit::apply(host, job)?,
+        StepInput::Start { wait_seconds } => start::apply(host, job, *wait_seconds)?,
+    };
+    if let Some(mut entry) = journal::find(host, job, step)?
+        && entry.things.as_ref() != Some(&things)
+    {
+        entry.things = Some(things.clone());
+        journal::save(host, job, &entry)?;
+    }
+    Ok((outcome, ReceiptStep { step, things }))
+}
+
+pub(crate) fn revert(host: &Host<'_>, job: Uuid, step: BoxStep) -> Result<StepOutcome> {
+    let found = journal::find(host, job, step)?;
+    let mut changed = found.is_some();
+    if let Some(entry) = &found {
+        match step {
+            BoxStep::Binary | BoxStep::Config => journal::restore(host, job, entry)?,
+            BoxStep::User => user::revert(host, entry)?,
+            BoxStep::Unit => unit::revert(host, job, entry)?,
+            BoxStep::Start => start::revert(host, job, entry)?,
+        }
+    }
+    if step == BoxStep::Binary {
+        changed |= binary::remove_upload(host)?;
+    }
+    if found.is_some() && !journal::find(host, job, step)?.is_some_and(|entry| entry.note.restart_pending) {
+        journal::forget(host, job, step)?;
+    }
+    start::settle(host, job)?;
+    Ok(if changed { StepOutcome::Changed } else { StepOutcome::Unchanged })
+}
+
+fn outcome(changed: bool) -> StepOutcome {
+    if changed { StepOutcome::Changed } else { StepOutcome::Unchanged }
+}
+
+/// What became of the file `path`.
+fn thing(host: &Host<'_>, entry: &Entry, path: &str) -> Result<ReceiptThing> {
+    let sha256 = files::sha256(&host.at(path)).map_err(files::at(host, path))?;
+    let done = match entry.was(path) {
+        Was::Nothing => Done::Created,
+        Was::File { sha256: before, .. } if Some(before) == sha256.as_ref() => Done::Kept,
+        Was::Folder { .. } => Done::Kept,
+        Was::Link { target } if std::fs::read_link(host.at(path)).is_ok_and(|now| now == *target) => Done::Kept,
+        Was::File { .. } | Was::Link { .. } => Done::Replaced,
+    };
+    Ok(ReceiptThing { name: path.to_owned(), done, sha256, version: None })
+}
