@@ -45,13 +45,19 @@ CREATE TABLE jobs (
     started_at          timestamptz,
     finished_at         timestamptz,
     cancel_requested_at timestamptz,
+    -- Whether an install takes over a box that another server has.
+    replace_other_server boolean NOT NULL DEFAULT false,
     -- Of an INSTALL: the installation that it makes.
     install_id          uuid,
     -- Its new secret, sealed; it becomes the server's when the job succeeds, and is forgotten when it does not.
     api_secret_ciphertext bytea,
     plan                jsonb,
+    -- The step that failed and why, from when it begins to undo what it did.
+    undoing             jsonb,
     receipt             jsonb,
-    -- Why it did not succeed: code, sentence, remedy.
+    -- What a job that succeeded found and left.
+    result              jsonb,
+    -- Why it did not succeed: step, code, sentence, remedy, what remains.
     problem             jsonb,
     -- Grows with every dashboard that takes the job; a write that names an older one changes nothing.
     fence               bigint NOT NULL DEFAULT 0,
@@ -72,9 +78,12 @@ CREATE TABLE job_steps (
     name        text NOT NULL,
     title       text NOT NULL,
     state       text NOT NULL DEFAULT 'PENDING'
-                CHECK (state IN ('PENDING', 'RUNNING', 'DONE', 'SKIPPED', 'FAILED', 'REVERTED')),
-    -- What came of it, in a few words.
-    detail      text,
+                CHECK (state IN ('PENDING', 'RUNNING', 'DONE', 'UNCHANGED', 'FAILED', 'SKIPPED', 'UNDONE', 'REMAINS')),
+    problem     jsonb,
+    warnings    jsonb NOT NULL DEFAULT '[]',
+    -- Bytes sent, and in all.
+    sent        bigint,
+    total       bigint,
     started_at  timestamptz,
     finished_at timestamptz,
     PRIMARY KEY (job_id, position)
@@ -118,3 +127,6 @@ LEFT JOIN LATERAL (
 
 -- Addresses that the dashboard may connect to although they are private or its own (design.md, invariant 10).
 ALTER TABLE settings ADD COLUMN outbound_allowlist text[] NOT NULL DEFAULT '{}';
+
+-- Of the certificate of the gateway's management API (:6060), as read over SSH: sha256:…
+ALTER TABLE servers ADD COLUMN management_fingerprint text;

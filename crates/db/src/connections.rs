@@ -160,6 +160,22 @@ pub async fn set_credential(
     Ok(())
 }
 
+/// Forgets what is stored to log in with, and for sudo.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn clear_credential(connection: &mut PgConnection, server: ServerId) -> DbResult<()> {
+    sqlx::query!(
+        r#"UPDATE connections SET credential_kind = NULL, credential_ciphertext = NULL, credential_stored_at = NULL,
+               sudo_ciphertext = NULL, updated_at = clock_timestamp()
+           WHERE server_id = $1"#,
+        server.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn set_sudo(connection: &mut PgConnection, server: ServerId, ciphertext: Option<&[u8]>) -> DbResult<()> {

@@ -70,12 +70,17 @@ words!(
     StepState {
         Pending = "PENDING",
         Running = "RUNNING",
+        /// Done, or looked and found good.
         Done = "DONE",
-        /// There was nothing to do.
-        Skipped = "SKIPPED",
+        /// All was already as wanted.
+        Unchanged = "UNCHANGED",
         Failed = "FAILED",
-        /// Done, and then put back because a later step failed or the job was cancelled.
-        Reverted = "REVERTED",
+        /// Was not needed, or could not be done and need not be: its warning says why.
+        Skipped = "SKIPPED",
+        /// Was done, and is undone because a later step failed or the job was cancelled.
+        Undone = "UNDONE",
+        /// Was done, and could not be undone: the problem says what remains.
+        Remains = "REMAINS",
     }
 );
 

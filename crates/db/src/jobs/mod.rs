@@ -28,6 +28,7 @@ pub struct JobRow {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     pub plan: Option<Value>,
     pub receipt: Option<Value>,
+    pub result: Option<Value>,
     pub problem: Option<Value>,
     pub now: DateTime<Utc>,
 }
@@ -52,7 +53,10 @@ pub struct StepRow {
     pub name: String,
     pub title: String,
     pub state: String,
-    pub detail: Option<String>,
+    pub problem: Option<Value>,
+    pub warnings: Value,
+    pub sent: Option<i64>,
+    pub total: Option<i64>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
 }
@@ -75,13 +79,15 @@ pub async fn insert(
     id: JobId,
     server: ServerId,
     kind: JobKind,
+    replace_other_server: bool,
     requested_by: &str,
 ) -> DbResult<()> {
     sqlx::query!(
-        "INSERT INTO jobs (id, server_id, kind, requested_by) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO jobs (id, server_id, kind, replace_other_server, requested_by) VALUES ($1, $2, $3, $4, $5)",
         id.0,
         server.0,
         kind.as_str(),
+        replace_other_server,
         requested_by,
     )
     .execute(&mut *connection)
@@ -114,7 +120,7 @@ pub async fn find(
     Ok(sqlx::query_as!(
         JobRow,
         r#"SELECT j.id, j.server_id, j.kind, j.state, j.requested_by, j.requested_at, j.started_at, j.finished_at,
-                  j.cancel_requested_at, j.plan, j.receipt, j.problem, clock_timestamp() AS "now!"
+                  j.cancel_requested_at, j.plan, j.receipt, j.result, j.problem, clock_timestamp() AS "now!"
            FROM jobs j JOIN servers s ON s.id = j.server_id
            WHERE j.id = $1 AND j.server_id = $2 AND ($3::uuid IS NULL OR s.owner_id = $3)"#,
         id.0,
@@ -141,7 +147,8 @@ pub async fn list(
     let rows = sqlx::query_as!(
         JobRow,
         r#"SELECT id, server_id, kind, state, requested_by, requested_at, started_at, finished_at,
-                  cancel_requested_at, NULL::jsonb AS plan, NULL::jsonb AS receipt, problem, clock_timestamp() AS "now!"
+                  cancel_requested_at, NULL::jsonb AS plan, NULL::jsonb AS receipt, NULL::jsonb AS result, problem,
+                  clock_timestamp() AS "now!"
            FROM jobs
            WHERE server_id = $1 AND ($2::timestamptz IS NULL OR (requested_at, id) < ($2, $3))
            ORDER BY requested_at DESC, id DESC LIMIT $4"#,
@@ -172,7 +179,7 @@ pub async fn unfinished(executor: impl PgExecutor<'_>, server: ServerId) -> DbRe
 pub async fn steps(executor: impl PgExecutor<'_>, id: JobId) -> DbResult<Vec<StepRow>> {
     Ok(sqlx::query_as!(
         StepRow,
-        r#"SELECT position, name, title, state, detail, started_at, finished_at
+        r#"SELECT position, name, title, state, problem, warnings, sent, total, started_at, finished_at
            FROM job_steps WHERE job_id = $1 ORDER BY position"#,
         id.0
     )
@@ -212,4 +219,19 @@ pub async fn request_cancel(connection: &mut PgConnection, id: JobId) -> DbResul
     .fetch_optional(connection)
     .await?;
     Ok(state.and_then(|state| state.parse().ok()))
+}
+
+/// What the newest job that succeeded found the box to be, if any did.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn last_facts(executor: impl PgExecutor<'_>, server: ServerId) -> DbResult<Option<Value>> {
+    let facts = sqlx::query_scalar!(
+        r#"SELECT result -> 'facts' FROM jobs WHERE server_id = $1 AND jsonb_typeof(result -> 'facts') = 'object'
+           ORDER BY requested_at DESC, id DESC LIMIT 1"#,
+        server.0,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(facts.flatten())
 }

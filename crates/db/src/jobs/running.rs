@@ -3,6 +3,7 @@
 //! its fence is compared, so a write and a takeover never pass each other.
 
 use crate::{DbResult, PgConnection, PgPool};
+use chrono::{DateTime, Utc};
 use proxima_types::{InstallId, JobId, JobKind, JobState, ServerId, StepState};
 use serde_json::Value;
 use sqlx::PgExecutor;
@@ -31,7 +32,13 @@ pub struct Taken {
     pub requested_by: String,
     pub install_id: Option<Uuid>,
     pub api_secret_ciphertext: Option<Vec<u8>>,
+    pub replace_other_server: bool,
     pub plan: Option<Value>,
+    pub undoing: Option<Value>,
+    pub cancel_requested: bool,
+    pub started_at: DateTime<Utc>,
+    /// The database's clock.
+    pub now: DateTime<Utc>,
 }
 
 impl Taken {
@@ -60,7 +67,9 @@ pub async fn take(pool: &PgPool, lease: PgInterval, limit: u32) -> DbResult<Vec<
                  WHERE state = 'QUEUED' OR (state = 'RUNNING' AND lease_until < clock_timestamp())
                  ORDER BY requested_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) due
            WHERE j.id = due.id
-           RETURNING j.id, j.fence, j.server_id, j.kind, j.requested_by, j.install_id, j.api_secret_ciphertext, j.plan"#,
+           RETURNING j.id, j.fence, j.server_id, j.kind, j.requested_by, j.install_id, j.api_secret_ciphertext,
+                     j.replace_other_server, j.plan, j.undoing, (j.cancel_requested_at IS NOT NULL) AS "cancel_requested!",
+                     j.started_at AS "started_at!", clock_timestamp() AS "now!""#,
         lease,
         i64::from(limit),
     )
@@ -159,21 +168,24 @@ pub async fn set_plan(
     Ok(held == 1)
 }
 
+/// How far a step is.
+#[derive(Debug, Clone)]
+pub struct StepNews<'a> {
+    pub state: StepState,
+    pub problem: Option<&'a Value>,
+    /// A list.
+    pub warnings: &'a Value,
+}
+
 /// Says how far a step is. Times are the database's; a step that is begun again keeps its first beginning.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn set_step(
-    executor: impl PgExecutor<'_>,
-    hold: Hold,
-    position: i32,
-    state: StepState,
-    detail: Option<&str>,
-) -> DbResult<bool> {
+pub async fn set_step(executor: impl PgExecutor<'_>, hold: Hold, position: i32, news: StepNews<'_>) -> DbResult<bool> {
     let held = sqlx::query_scalar!(
         r#"WITH held AS (SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR SHARE),
            written AS (
-               UPDATE job_steps s SET state = $4, detail = COALESCE($5, s.detail),
+               UPDATE job_steps s SET state = $4, problem = $5, warnings = $6,
                    started_at = COALESCE(s.started_at, clock_timestamp()),
                    finished_at = CASE $4 WHEN 'RUNNING' THEN NULL ELSE clock_timestamp() END
                FROM held WHERE s.job_id = held.id AND s.position = $3)
@@ -181,12 +193,72 @@ pub async fn set_step(
         hold.job.0,
         hold.fence,
         position,
-        state.as_str(),
-        detail,
+        news.state.as_str(),
+        news.problem,
+        news.warnings,
     )
     .fetch_one(executor)
     .await?;
     Ok(held == 1)
+}
+
+/// Says how many bytes a step has sent, of how many.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_progress(
+    executor: impl PgExecutor<'_>,
+    hold: Hold,
+    position: i32,
+    sent: i64,
+    total: i64,
+) -> DbResult<bool> {
+    let held = sqlx::query_scalar!(
+        r#"WITH held AS (SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR SHARE),
+           written AS (
+               UPDATE job_steps s SET sent = $4, total = $5
+               FROM held WHERE s.job_id = held.id AND s.position = $3)
+           SELECT count(*) AS "held!" FROM held"#,
+        hold.job.0,
+        hold.fence,
+        position,
+        sent,
+        total,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(held == 1)
+}
+
+/// Stores which step failed and why, before what was done is undone.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_undoing(executor: impl PgExecutor<'_>, hold: Hold, undoing: &Value) -> DbResult<bool> {
+    let done = sqlx::query!(
+        "UPDATE jobs SET undoing = $3 WHERE id = $1 AND fence = $2 AND state = 'RUNNING'",
+        hold.job.0,
+        hold.fence,
+        undoing,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Locks a job that is held, for changes of something else that belong to it. `false` when it is not held any more.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn lock(connection: &mut PgConnection, hold: Hold) -> DbResult<bool> {
+    let held = sqlx::query!(
+        "SELECT FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR UPDATE",
+        hold.job.0,
+        hold.fence,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(held.is_some())
 }
 
 /// Appends lines that a step says, up to the bound of the whole log.
@@ -227,6 +299,7 @@ pub struct Ending<'a> {
     pub state: JobState,
     pub problem: Option<&'a Value>,
     pub receipt: Option<&'a Value>,
+    pub result: Option<&'a Value>,
 }
 
 /// Ends a job. `false` when it is no longer held: then nothing has changed.
@@ -235,14 +308,15 @@ pub struct Ending<'a> {
 /// See [`crate::DbError`].
 pub async fn finish(connection: &mut PgConnection, hold: Hold, ending: Ending<'_>) -> DbResult<bool> {
     let done = sqlx::query!(
-        r#"UPDATE jobs SET state = $3, problem = $4, receipt = $5, finished_at = clock_timestamp(), lease_until = NULL,
-               api_secret_ciphertext = NULL
+        r#"UPDATE jobs SET state = $3, problem = $4, receipt = $5, result = $6, finished_at = clock_timestamp(),
+               lease_until = NULL, undoing = NULL, api_secret_ciphertext = NULL
            WHERE id = $1 AND fence = $2 AND state = 'RUNNING'"#,
         hold.job.0,
         hold.fence,
         ending.state.as_str(),
         ending.problem,
         ending.receipt,
+        ending.result,
     )
     .execute(connection)
     .await?;
@@ -264,6 +338,21 @@ pub async fn set_api_secret(connection: &mut PgConnection, server: ServerId, cip
     Ok(())
 }
 
+/// Pins the certificate of a gateway's management API.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_management_fingerprint(
+    connection: &mut PgConnection,
+    server: ServerId,
+    fingerprint: Option<&str>,
+) -> DbResult<()> {
+    sqlx::query!("UPDATE servers SET management_fingerprint = $2 WHERE id = $1", server.0, fingerprint)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Forgets what a server's gateways reported: it was uninstalled. One that lives on elsewhere is seen again by its next
 /// heartbeat.
 ///
@@ -274,16 +363,33 @@ pub async fn forget_installs(connection: &mut PgConnection, server: ServerId) ->
     Ok(())
 }
 
-/// Whether an installation has heartbeat; if so, whether it serves.
+/// What proves by a heartbeat that a job has come to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub server: ServerId,
+    /// Of this installation, or of any.
+    pub install: Option<InstallId>,
+    /// The gateway's process has started after this (give or take a second: an uptime is in whole seconds).
+    pub started_after: DateTime<Utc>,
+}
+
+/// Whether that heartbeat has come: of a gateway that serves, or that the license keeps from serving.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn heard(executor: impl PgExecutor<'_>, server: ServerId, install: InstallId) -> DbResult<Option<bool>> {
+pub async fn heard(executor: impl PgExecutor<'_>, wanted: Wanted) -> DbResult<bool> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT (phase = 'serving') AS "serving!" FROM gateway_installs WHERE server_id = $1 AND install_id = $2"#,
-        server.0,
-        install.0,
+        r#"SELECT EXISTS (
+               SELECT FROM gateway_installs g JOIN servers s ON s.id = g.server_id
+               WHERE g.server_id = $1 AND ($2::uuid IS NULL OR g.install_id = $2)
+                 AND g.last_heartbeat_at - make_interval(secs => LEAST(g.uptime_seconds, 1000000000)) >= $3::timestamptz - interval '1 second'
+                 AND (g.phase = 'serving'
+                      OR license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) = 'EXPIRED'))
+           AS "heard!""#,
+        wanted.server.0,
+        wanted.install.map(|install| install.0),
+        wanted.started_after,
     )
-    .fetch_optional(executor)
+    .fetch_one(executor)
     .await?)
 }
