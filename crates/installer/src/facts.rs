@@ -4,7 +4,7 @@
 mod judge;
 mod parse;
 
-pub use judge::{Requirements, judge_facts};
+pub use judge::{CLOCK_SECONDS_MAX, Requirements, SYSTEMD_VERSION_MIN, judge_facts};
 
 use serde::{Deserialize, Serialize};
 

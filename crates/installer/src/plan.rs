@@ -56,7 +56,13 @@ impl StepId {
     pub fn is_read_only(self) -> bool {
         matches!(
             self,
-            Self::Connect | Self::HostKey | Self::Login | Self::Privileges | Self::Facts | Self::Reach | Self::Heartbeat
+            Self::Connect
+                | Self::HostKey
+                | Self::Login
+                | Self::Privileges
+                | Self::Facts
+                | Self::Reach
+                | Self::Heartbeat
         )
     }
 }
@@ -87,10 +93,24 @@ pub fn steps_of(kind: JobKind) -> &'static [StepId] {
     use StepId as S;
     match kind {
         JobKind::Install => &[
-            S::Connect, S::HostKey, S::Login, S::Privileges, S::Facts, S::Upload, S::Reach, S::Binary, S::User, S::Config, S::Unit,
-            S::Start, S::Heartbeat, S::Access,
+            S::Connect,
+            S::HostKey,
+            S::Login,
+            S::Privileges,
+            S::Facts,
+            S::Upload,
+            S::Reach,
+            S::Binary,
+            S::User,
+            S::Config,
+            S::Unit,
+            S::Start,
+            S::Heartbeat,
+            S::Access,
         ],
-        JobKind::Update => &[S::Connect, S::HostKey, S::Login, S::Privileges, S::Facts, S::Upload, S::Swap, S::Heartbeat],
+        JobKind::Update => {
+            &[S::Connect, S::HostKey, S::Login, S::Privileges, S::Facts, S::Upload, S::Swap, S::Heartbeat]
+        }
         JobKind::Restart => &[S::Connect, S::HostKey, S::Login, S::Privileges, S::Restart, S::Heartbeat],
         JobKind::Uninstall => &[S::Connect, S::HostKey, S::Login, S::Privileges, S::Remove],
     }
@@ -165,7 +185,10 @@ fn installing(id: StepId) -> Words {
         ),
         StepId::User => (
             "Create its user",
-            format!("Create the system user {} without password and shell, so that the gateway does not run as root.", place::USER),
+            format!(
+                "Create the system user {} without password and shell, so that the gateway does not run as root.",
+                place::USER
+            ),
             Some("Delete the user if this job created it."),
         ),
         StepId::Config => (
@@ -175,7 +198,10 @@ fn installing(id: StepId) -> Words {
         ),
         StepId::Unit => (
             "Create its service",
-            format!("Write {}, locked down: the gateway may open ports and write its own folder, nothing else.", place::UNIT_FILE),
+            format!(
+                "Write {}, locked down: the gateway may open ports and write its own folder, nothing else.",
+                place::UNIT_FILE
+            ),
             Some("Put the file before back, or delete this one."),
         ),
         StepId::Start => (
@@ -185,7 +211,8 @@ fn installing(id: StepId) -> Words {
         ),
         _ => (
             "Replace the password by a key",
-            "Give this server a key of its own, log in with it once, and only then erase the stored password.".to_owned(),
+            "Give this server a key of its own, log in with it once, and only then erase the stored password."
+                .to_owned(),
             Some("Remove the key from the server; the stored credentials stay."),
         ),
     }

@@ -15,74 +15,155 @@ pub enum Problem {
     /// What answers speaks no SSH 2, or says too much before it does.
     NotSsh,
     /// No key exchange, cipher or host key type in common. `kind` is russh's word for which.
-    NoCommonAlgorithm { kind: String },
+    NoCommonAlgorithm {
+        kind: String,
+    },
     /// The key exchange failed otherwise, or its signature was wrong.
-    HandshakeFailed { reason: String },
+    HandshakeFailed {
+        reason: String,
+    },
     /// Another host key than the pinned one. Nothing was sent to that server.
-    HostKeyChanged { expected: Box<HostKey>, presented: Box<HostKey> },
+    HostKeyChanged {
+        expected: Box<HostKey>,
+        presented: Box<HostKey>,
+    },
     /// The server identifies itself by something that is no plain key.
     HostKeyUnsupported,
     /// The pasted text is no private key that we read.
-    KeyUnreadable { reason: String },
+    KeyUnreadable {
+        reason: String,
+    },
     /// The private key is encrypted and no passphrase was given.
     PassphraseMissing,
     PassphraseWrong,
-    PasswordRefused { user: String },
-    KeyRefused { user: String, fingerprint: String },
+    PasswordRefused {
+        user: String,
+    },
+    KeyRefused {
+        user: String,
+        fingerprint: String,
+    },
     /// The server offers other ways to log in than the one we have.
-    MethodNotOffered { ours: &'static str, offered: Vec<String> },
+    MethodNotOffered {
+        ours: &'static str,
+        offered: Vec<String>,
+    },
     /// A second factor, a password change or another question after the password.
-    MoreThanPassword { prompt: String },
+    MoreThanPassword {
+        prompt: String,
+    },
     /// The server ended the connection while we logged in; some do after too many failures.
-    LoginCutOff { said: String },
+    LoginCutOff {
+        said: String,
+    },
     /// More banner than anybody reads.
     BannerTooLong,
     /// A wrong password for sudo.
-    SudoPasswordWrong { user: String },
+    SudoPasswordWrong {
+        user: String,
+    },
     /// sudo asks for a password and we have none.
-    SudoPasswordMissing { user: String },
-    NotInSudoers { user: String },
+    SudoPasswordMissing {
+        user: String,
+    },
+    NotInSudoers {
+        user: String,
+    },
     /// sudo insists on a terminal (`requiretty`).
-    SudoNeedsTty { user: String },
-    NoSudo { user: String },
+    SudoNeedsTty {
+        user: String,
+    },
+    NoSudo {
+        user: String,
+    },
     /// sudo failed in words we do not know.
-    SudoFailed { said: String },
+    SudoFailed {
+        said: String,
+    },
     /// The account's shell runs no commands (`nologin`, a menu, a router).
-    NoShell { said: String },
+    NoShell {
+        said: String,
+    },
     /// The box's answers to the facts script are not what it prints.
-    FactsUnreadable { reason: String },
-    NotLinux { kernel: String },
-    NoSystemd { init: String },
-    SystemdTooOld { found: u32, needed: u32 },
+    FactsUnreadable {
+        reason: String,
+    },
+    NotLinux {
+        kernel: String,
+    },
+    NoSystemd {
+        init: String,
+    },
+    SystemdTooOld {
+        found: u32,
+        needed: u32,
+    },
     /// No binary in the release folder for the box's architecture.
-    NoBinary { architecture: String, folder: String },
+    NoBinary {
+        architecture: String,
+        folder: String,
+    },
     /// The release folder's binary cannot be read.
-    BinaryUnreadable { reason: String },
-    DiskFull { path: String, free_mib: u64, needed_mib: u64 },
+    BinaryUnreadable {
+        reason: String,
+    },
+    DiskFull {
+        path: String,
+        free_mib: u64,
+        needed_mib: u64,
+    },
     /// A warning: the box's clock is off. Both in RFC 3339, UTC.
-    ClockOff { box_time: String, our_time: String, seconds: i64 },
+    ClockOff {
+        box_time: String,
+        our_time: String,
+        seconds: i64,
+    },
     /// A warning: a distribution that we have not tried.
-    UntriedDistribution { name: String },
+    UntriedDistribution {
+        name: String,
+    },
     /// A port that the gateway needs is taken. `by` names process and unit as far as known.
-    PortTaken { port: u16, by: String },
+    PortTaken {
+        port: u16,
+        by: String,
+    },
     /// The upload could not be written.
-    UploadFailed { reason: String },
+    UploadFailed {
+        reason: String,
+    },
     /// What arrived is not what was sent.
     UploadDamaged,
     /// `proxima-gateway setup` on the box said so, in its own words.
     Setup(SetupProblem),
     /// `proxima-gateway setup` gave no readable answer.
-    SetupUnreadable { reason: String },
+    SetupUnreadable {
+        reason: String,
+    },
     /// A command ended with an error that we do not know.
-    CommandFailed { what: &'static str, status: String, said: String },
+    CommandFailed {
+        what: &'static str,
+        status: String,
+        said: String,
+    },
     /// The other side printed without end.
-    TooMuchOutput { what: &'static str },
-    StepTimedOut { what: &'static str, seconds: u64 },
+    TooMuchOutput {
+        what: &'static str,
+    },
+    StepTimedOut {
+        what: &'static str,
+        seconds: u64,
+    },
     /// The connection ended in the middle.
-    ConnectionLost { reason: String },
-    NoHeartbeat { seconds: u64 },
+    ConnectionLost {
+        reason: String,
+    },
+    NoHeartbeat {
+        seconds: u64,
+    },
     /// A warning: the per-server key could not be set up; the password or key stays needed.
-    AccessNotTraded { reason: String },
+    AccessNotTraded {
+        reason: String,
+    },
     /// The person cancelled.
     Cancelled,
 }
@@ -251,7 +332,6 @@ impl Problem {
 
     fn privileges(&self) -> Option<Words> {
         Some(match self {
-
             Self::SudoPasswordWrong { user } => (
                 "SUDO_PASSWORD_WRONG",
                 format!("sudo refused the password of {user}."),

@@ -73,14 +73,18 @@ pub struct Earlier {
     pub failure: Option<(StepId, ProblemReport)>,
 }
 
+/// What time it is.
+pub type Clock = dyn Fn() -> DateTime<Utc> + Send + Sync;
+/// Fills a buffer from the operating system's CSPRNG.
+pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// What is needed from outside: no clock, no randomness, no network of its own.
 #[derive(Clone)]
 pub struct Tools {
     pub outbound: Outbound,
     pub binaries: BinaryStore,
-    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    /// Fills a buffer from the operating system's CSPRNG.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub clock: Arc<Clock>,
+    pub random: Arc<Random>,
     pub limits: Limits,
 }
 
@@ -182,9 +186,16 @@ pub struct AccessTraded {
 pub enum Outcome {
     Succeeded(Box<Succeeded>),
     /// What was done is undone; `remains` says in sentences what is not.
-    Failed { step: StepId, problem: ProblemReport, remains: Vec<String> },
+    Failed {
+        step: StepId,
+        problem: ProblemReport,
+        remains: Vec<String>,
+    },
     /// As `Failed`, by the person's wish.
-    Cancelled { step: StepId, remains: Vec<String> },
+    Cancelled {
+        step: StepId,
+        remains: Vec<String>,
+    },
     /// The journal refused: another run goes on from here.
     Stopped(Fenced),
 }

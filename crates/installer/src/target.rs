@@ -84,7 +84,11 @@ impl std::fmt::Display for Target {
 }
 
 fn check_port(port: u16) -> Result<u16, FieldError> {
-    if port == 0 { Err(FieldError::new("port", "out_of_range", "The port is a number from 1 to 65535.")) } else { Ok(port) }
+    if port == 0 {
+        Err(FieldError::new("port", "out_of_range", "The port is a number from 1 to 65535."))
+    } else {
+        Ok(port)
+    }
 }
 
 fn parse_user(text: &str) -> Result<String, FieldError> {
@@ -176,14 +180,30 @@ mod tests {
 
     #[test]
     fn other_spellings_of_an_address_are_refused() {
-        for host in ["2130706433", "017700000001", "0x7f.1", "0x7f000001", "127.1", "127.0.0.01", "1.2.3.4.5", "fe80::1%eth0"] {
+        for host in
+            ["2130706433", "017700000001", "0x7f.1", "0x7f000001", "127.1", "127.0.0.01", "1.2.3.4.5", "fe80::1%eth0"]
+        {
             assert_eq!(refused(host, "root"), ["host"], "{host}");
         }
     }
 
     #[test]
     fn hostile_values_are_refused_by_name() {
-        for host in ["", "a b", "$(reboot)", "a;b", "a\nb", "\u{1b}[31mx", "ssh://a", "a/b", "r@h", "a:22", "-oProxyCommand=x", "a..b", "bücher.de"] {
+        for host in [
+            "",
+            "a b",
+            "$(reboot)",
+            "a;b",
+            "a\nb",
+            "\u{1b}[31mx",
+            "ssh://a",
+            "a/b",
+            "r@h",
+            "a:22",
+            "-oProxyCommand=x",
+            "a..b",
+            "bücher.de",
+        ] {
             assert_eq!(refused(host, "root"), ["host"], "{host:?}");
         }
         for user in ["", "a\0b", "ro\not", "\u{1b}[2J", "a b"] {

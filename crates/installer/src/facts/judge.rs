@@ -48,10 +48,12 @@ pub fn judge_facts(facts: &Facts, now: DateTime<Utc>, requirements: &Requirement
             folder: requirements.release_folder.clone(),
         });
     }
-    problems.extend(facts.disks.iter().filter(|disk| disk.free_kib < requirements.free_kib).map(|disk| Problem::DiskFull {
-        path: disk.path.clone(),
-        free_mib: disk.free_kib / 1024,
-        needed_mib: requirements.free_kib.div_ceil(1024),
+    problems.extend(facts.disks.iter().filter(|disk| disk.free_kib < requirements.free_kib).map(|disk| {
+        Problem::DiskFull {
+            path: disk.path.clone(),
+            free_mib: disk.free_kib / 1024,
+            needed_mib: requirements.free_kib.div_ceil(1024),
+        }
     }));
     let seconds = facts.clock.saturating_sub(now.timestamp());
     if seconds.saturating_abs() > requirements.clock_seconds {

@@ -89,8 +89,14 @@ mod tests {
     #[test]
     fn a_debian_is_read() {
         let facts = parse(DEBIAN).unwrap();
-        assert_eq!((facts.os_id.as_str(), facts.os_version.as_str(), facts.os_name.as_str()), ("debian", "12", "Debian GNU/Linux 12 (bookworm)"));
-        assert_eq!((facts.kernel.as_str(), facts.architecture.as_str(), facts.init.as_str()), ("Linux", "x86_64", "systemd"));
+        assert_eq!(
+            (facts.os_id.as_str(), facts.os_version.as_str(), facts.os_name.as_str()),
+            ("debian", "12", "Debian GNU/Linux 12 (bookworm)")
+        );
+        assert_eq!(
+            (facts.kernel.as_str(), facts.architecture.as_str(), facts.init.as_str()),
+            ("Linux", "x86_64", "systemd")
+        );
         assert_eq!((facts.systemd_running, facts.systemd_version, facts.clock), (true, Some(252), 1_700_000_000));
         let disks: Vec<_> = facts.disks.iter().map(|disk| (disk.path.as_str(), disk.free_kib)).collect();
         assert_eq!(disks, [("/usr/local", 16_400_000), ("/var", 100)]);
@@ -119,7 +125,8 @@ mod tests {
 
     #[test]
     fn no_os_release_is_no_error() {
-        let output: String = DEBIAN.lines().filter(|line| !line.starts_with("os.")).map(|line| format!("{line}\n")).collect();
+        let output: String =
+            DEBIAN.lines().filter(|line| !line.starts_with("os.")).map(|line| format!("{line}\n")).collect();
         assert_eq!(parse(&output).unwrap().os_name, "Linux");
     }
 }

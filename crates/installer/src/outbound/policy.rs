@@ -118,7 +118,10 @@ impl AddressPolicy {
 }
 
 fn denied(address: IpAddr) -> Option<Refused> {
-    DENIED.iter().find(|(range, _)| parse_range(range).is_some_and(|range| range.contains(&address))).map(|(_, why)| *why)
+    DENIED
+        .iter()
+        .find(|(range, _)| parse_range(range).is_some_and(|range| range.contains(&address)))
+        .map(|(_, why)| *why)
 }
 
 fn parse_range(text: &str) -> Option<IpNet> {

@@ -8,7 +8,9 @@ impl Problem {
             Self::NoBinary { architecture, folder } => (
                 "NO_BINARY",
                 format!("This dashboard has no gateway for {architecture} servers."),
-                format!("The operator puts the gateway's binary for {architecture} at {folder}/{architecture}/proxima-gateway on the dashboard's machine; until then this server cannot be installed."),
+                format!(
+                    "The operator puts the gateway's binary for {architecture} at {folder}/{architecture}/proxima-gateway on the dashboard's machine; until then this server cannot be installed."
+                ),
             ),
             Self::BinaryUnreadable { reason } => (
                 "BINARY_UNREADABLE",
@@ -18,12 +20,15 @@ impl Problem {
             Self::PortTaken { port, by } => (
                 "PORT_TAKEN",
                 format!("Port {port} is taken by {by}."),
-                format!("Stop that service or move it to another port, or give the gateway another port than {port}; then try again."),
+                format!(
+                    "Stop that service or move it to another port, or give the gateway another port than {port}; then try again."
+                ),
             ),
             Self::FactsUnreadable { reason } => (
                 "FACTS_UNREADABLE",
                 format!("The server's answers about itself cannot be read{}.", detail(reason)),
-                "A login script may print into every session (.bashrc, .profile): make it silent for commands.".to_owned(),
+                "A login script may print into every session (.bashrc, .profile): make it silent for commands."
+                    .to_owned(),
             ),
             Self::UploadFailed { reason } => (
                 "UPLOAD_FAILED",
@@ -58,13 +63,12 @@ impl Problem {
             Self::NoHeartbeat { seconds } => (
                 "NO_HEARTBEAT",
                 format!("The gateway runs, but the dashboard got no heartbeat from it within {seconds} seconds."),
-                "The step's log shows what the gateway says. Check that the server may reach the dashboard over HTTPS.".to_owned(),
+                "The step's log shows what the gateway says. Check that the server may reach the dashboard over HTTPS."
+                    .to_owned(),
             ),
-            Self::Cancelled => (
-                "CANCELLED",
-                "It was cancelled.".to_owned(),
-                "Start it again whenever you like.".to_owned(),
-            ),
+            Self::Cancelled => {
+                ("CANCELLED", "It was cancelled.".to_owned(), "Start it again whenever you like.".to_owned())
+            }
             _ => return None,
         })
     }
@@ -99,7 +103,10 @@ impl Problem {
         Some(match self {
             Self::ClockOff { box_time, our_time, seconds } => (
                 "CLOCK_OFF",
-                format!("The server's clock says {box_time}; here it is {our_time}: {} apart. TLS connections from the server may fail.", in_words(*seconds)),
+                format!(
+                    "The server's clock says {box_time}; here it is {our_time}: {} apart. TLS connections from the server may fail.",
+                    in_words(*seconds)
+                ),
                 "Set the server's clock: timedatectl set-ntp true.".to_owned(),
             ),
             Self::UntriedDistribution { name } => (

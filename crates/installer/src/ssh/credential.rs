@@ -73,7 +73,8 @@ pub(super) fn read_key(pem: &SecretString, passphrase: Option<&SecretString>) ->
     if !pem.starts_with("-----BEGIN ") {
         return Err(unreadable("it does not begin with -----BEGIN"));
     }
-    let passphrase = passphrase.map(|passphrase| passphrase.expose_secret()).filter(|passphrase| !passphrase.is_empty());
+    let passphrase =
+        passphrase.map(|passphrase| passphrase.expose_secret()).filter(|passphrase| !passphrase.is_empty());
     // Windows clients paste CRLF; russh compares whole lines.
     let pem = zeroize::Zeroizing::new(pem.replace("\r\n", "\n"));
     let encrypted = match decode_secret_key(&pem, None) {

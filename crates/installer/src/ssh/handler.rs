@@ -104,7 +104,8 @@ impl Handler for Observed {
         let too_long = self.with(|seen| {
             seen.banner_bytes = seen.banner_bytes.saturating_add(banner.len().max(1));
             if seen.banner.chars().count() < BANNER_CHARS_KEPT {
-                seen.banner = clean(format!("{} {banner}", seen.banner).as_bytes(), BANNER_CHARS_KEPT).trim().to_owned();
+                seen.banner =
+                    clean(format!("{} {banner}", seen.banner).as_bytes(), BANNER_CHARS_KEPT).trim().to_owned();
             }
             seen.banner_bytes > BANNER_BYTES_MAX
         });
@@ -132,7 +133,9 @@ impl Observed {
 /// russh's words, clean; empty when the connection just ended.
 pub(super) fn describe(error: &russh::Error) -> String {
     match error {
-        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => String::new(),
+        russh::Error::Disconnect | russh::Error::HUP | russh::Error::SendError | russh::Error::RecvError => {
+            String::new()
+        }
         russh::Error::IO(error) => error.kind().to_string(),
         russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => "it no longer answers".to_owned(),
         other => clean(other.to_string().as_bytes(), PARTING_CHARS_KEPT),

@@ -32,7 +32,7 @@ impl HostKey {
             .map_err(|_| "expected a line such as “ssh-ed25519 AAAA…”".to_owned())
     }
 
-    pub(super) fn of(key: &PublicKey) -> Self {
+    pub(crate) fn of(key: &PublicKey) -> Self {
         let algorithm = key.algorithm().as_str().to_owned();
         Self {
             fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),

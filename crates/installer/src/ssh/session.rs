@@ -73,7 +73,8 @@ impl Connection {
     pub async fn login(mut self, login: &Login, redactor: Redactor) -> Result<Session, Problem> {
         let attempt = login::log_in(&mut self.handle, &self.observed, &self.user, &login.credential);
         let result = timeout(LOGIN_LIMIT, attempt).await;
-        let result = result.unwrap_or(Err(Problem::StepTimedOut { what: "Logging in", seconds: LOGIN_LIMIT.as_secs() }));
+        let result =
+            result.unwrap_or(Err(Problem::StepTimedOut { what: "Logging in", seconds: LOGIN_LIMIT.as_secs() }));
         if let Err(problem) = result {
             return Err(self.observed.take_problem().unwrap_or(problem));
         }
@@ -186,9 +187,10 @@ fn host_key_order(pinned: Option<&HostKey>) -> Vec<Algorithm> {
         Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
     ];
     if let Some(key) = pinned.and_then(|pinned| PublicKey::from_openssh(&pinned.openssh).ok()) {
-        let algorithm = key.algorithm();
+        let pinned = key.algorithm();
+        let is_rsa = pinned.clone().is_rsa();
         // Stable: the two RSA spellings keep their order.
-        order.sort_by_key(|candidate| !(*candidate == algorithm || (candidate.is_rsa() && algorithm.is_rsa())));
+        order.sort_by_key(|candidate| *candidate != pinned && !(is_rsa && candidate.clone().is_rsa()));
     }
     order
 }

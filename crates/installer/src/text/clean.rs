@@ -5,10 +5,13 @@
 /// `…` at the end when something is missing. A newline becomes a space.
 #[must_use]
 pub fn clean(text: &[u8], chars_max: usize) -> String {
-    let plain = strip_ansi_escapes::strip(text.iter().map(|byte| if *byte == b'\t' { b' ' } else { *byte }).collect::<Vec<_>>());
+    let plain = strip_ansi_escapes::strip(
+        text.iter().map(|byte| if *byte == b'\t' { b' ' } else { *byte }).collect::<Vec<_>>(),
+    );
     let plain = String::from_utf8_lossy(&plain);
     let mut kept = String::with_capacity(plain.len().min(chars_max));
-    let mut characters = plain.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !c.is_control() && !hides(*c));
+    let mut characters =
+        plain.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|c| !c.is_control() && !hides(*c));
     for c in characters.by_ref().take(chars_max) {
         kept.push(c);
     }

@@ -26,7 +26,8 @@ impl Redactor {
     /// lower-case hex; of several lines, each long line too. Empty ones are passed over.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        let mut spellings: Vec<String> = secrets.into_iter().flat_map(|secret| spellings(secret.expose_secret())).collect();
+        let mut spellings: Vec<String> =
+            secrets.into_iter().flat_map(|secret| spellings(secret.expose_secret())).collect();
         spellings.sort_unstable();
         spellings.dedup();
         if spellings.is_empty() {
@@ -56,7 +57,9 @@ impl Redactor {
 fn spellings(secret: &str) -> Vec<String> {
     let mut parts = vec![secret, secret.trim()];
     if secret.trim().contains('\n') {
-        parts.extend(secret.lines().map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN && !line.starts_with("-----")));
+        parts.extend(
+            secret.lines().map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN && !line.starts_with("-----")),
+        );
     }
     parts.retain(|part| !part.is_empty());
     let json = |part: &str| serde_json::to_string(part).map(|quoted| quoted.trim_matches('"').to_owned()).ok();

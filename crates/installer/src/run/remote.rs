@@ -1,0 +1,224 @@
+//! The few constant scripts that run on the box before our binary does, and asking our binary.
+
+use super::Fenced;
+use super::Journal;
+use crate::binaries::Binary;
+use crate::plan::StepId;
+use crate::problem::Problem;
+use crate::ssh::{Exec, Listener, Output, Payload, Privileged, Session, Stop, privileged};
+use crate::text::{Redactor, clean};
+use async_trait::async_trait;
+use proxima_types::setup::{SETUP_PROTOCOL, SetupAction, SetupProblem, SetupReply, SetupRequest, StepOutcome};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Characters of a sentence that the box's setup program says.
+const SENTENCE_CHARS_MAX: usize = 600;
+/// Between two questions to a setup program that is busy with another request.
+const BUSY_PAUSE: Duration = Duration::from_secs(2);
+/// How often a busy setup program is asked.
+const BUSY_TRIES: usize = 20;
+
+/// Prints `proxima-staged=` and the SHA-256 of what is staged, if anything is.
+const STAGED: Privileged = privileged!(
+    "f=/usr/local/lib/proxima-gateway/staged; [ -f $f ] || exit 0; s=$(sha256sum <$f) && echo proxima-staged=${s%% *}"
+);
+
+/// Reads `<sha256> <bytes>` and the bytes; the exit statuses are told apart in [`upload`].
+const UPLOAD: Privileged = privileged!(concat!(
+    "umask 022; d=/usr/local/lib/proxima-gateway; read -r want size || exit 70; ",
+    "mkdir -p $d || exit 71; rm -f $d/upload.*; t=$d/upload.$$; trap \"rm -f $t\" EXIT HUP INT TERM; ",
+    "cat >$t || exit 72; s=$(sha256sum <$t) || exit 73; [ \"${s%% *}\" = \"$want\" ] || exit 74; ",
+    "{ sync $t 2>/dev/null || sync; } && chmod 755 $t && mv -f $t $d/staged || exit 75; ",
+    "trap - EXIT; echo proxima-upload=done"
+));
+
+/// Removes what [`UPLOAD`] left; keeps the folder when something else is in it.
+const UNDO_UPLOAD: Privileged =
+    privileged!("d=/usr/local/lib/proxima-gateway; rm -f $d/staged $d/upload.*; rmdir $d 2>/dev/null; exit 0");
+
+/// The staged binary, else the one in use; exit status 69 when there is none.
+const SETUP: Privileged = privileged!(concat!(
+    "d=/usr/local/lib/proxima-gateway; for b in $d/staged $d/proxima-gateway; do ",
+    "if [ -x $b ]; then exec $b setup; fi; done; exit 69"
+));
+
+/// Passes what a command says on to the journal, as lines of one step.
+pub(super) struct StepLog<'a> {
+    pub journal: &'a mut dyn Journal,
+    pub step: StepId,
+}
+
+#[async_trait]
+impl Listener for StepLog<'_> {
+    async fn line(&mut self, line: &str) -> Result<(), Fenced> {
+        self.journal.line(self.step, line).await
+    }
+
+    async fn progress(&mut self, done: u64, total: u64) -> Result<(), Fenced> {
+        self.journal.progress(self.step, done, total).await
+    }
+}
+
+/// A session together with who listens and when to stop.
+pub(super) struct Remote<'a> {
+    pub session: &'a Session,
+    pub log: StepLog<'a>,
+    pub cancel: &'a CancellationToken,
+    pub redactor: &'a Redactor,
+}
+
+impl Remote<'_> {
+    /// Runs a constant script as root; any exit status is the caller's to judge.
+    pub(super) async fn script(
+        &mut self,
+        what: &'static str,
+        script: &Privileged,
+        head: &[u8],
+        limit: Duration,
+    ) -> Result<Output, Stop> {
+        let (command, head) = self.session.as_root(script, head);
+        let payload = Payload { head, body: None };
+        self.session.exec(Exec { what, command, payload, limit }, &mut self.log, self.cancel).await
+    }
+
+    /// Whether exactly this binary is staged already.
+    pub(super) async fn is_staged(&mut self, binary: &Binary, limit: Duration) -> Result<bool, Stop> {
+        let output = self.script("Looking for an earlier upload", &STAGED, b"", limit).await?;
+        Ok(mark(&output, "proxima-staged=").is_some_and(|digest| digest == binary.sha256))
+    }
+
+    pub(super) async fn upload(&mut self, binary: &mut Binary, limit: Duration) -> Result<(), Stop> {
+        let what = "Uploading the gateway";
+        let header = format!("{} {}\n", binary.sha256, binary.bytes);
+        let bytes = binary.bytes;
+        let (command, head) = self.session.as_root(&UPLOAD, header.as_bytes());
+        let payload = Payload { head, body: Some((binary.reader(), bytes)) };
+        let output = self.session.exec(Exec { what, command, payload, limit }, &mut self.log, self.cancel).await?;
+        if output.code == Some(0) && mark(&output, "proxima-upload=") == Some("done".to_owned()) {
+            return Ok(());
+        }
+        let reason = if output.said.is_empty() { output.status.clone() } else { output.said.clone() };
+        Err(match output.code {
+            Some(74) => Problem::UploadDamaged,
+            Some(70..=75) => Problem::UploadFailed { reason },
+            _ => Problem::CommandFailed { what, status: output.status, said: output.said },
+        }
+        .into())
+    }
+
+    pub(super) async fn undo_upload(&mut self, limit: Duration) -> Result<(), Stop> {
+        let what = "Deleting the uploaded file";
+        let output = self.script(what, &UNDO_UPLOAD, b"", limit).await?;
+        succeeded(what, &output).map_err(Stop::from)
+    }
+
+    /// Asks `proxima-gateway setup` on the box; waits while it is busy with another request, such
+    /// as one whose connection was lost. A reply that tells of a failure is returned as it is.
+    pub(super) async fn setup(&mut self, job: Uuid, action: &SetupAction, limit: Duration) -> Result<SetupReply, Stop> {
+        use proxima_types::setup::SetupProblemCode::Busy;
+        let mut tries = 0;
+        loop {
+            let reply = self.setup_once(job, action, limit).await?;
+            tries += 1;
+            let busy = reply.problem.as_ref().is_some_and(|problem| problem.code == Busy);
+            if !busy || tries == BUSY_TRIES {
+                return Ok(reply);
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(Problem::Cancelled.into()),
+                () = tokio::time::sleep(BUSY_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn setup_once(&mut self, job: Uuid, action: &SetupAction, limit: Duration) -> Result<SetupReply, Stop> {
+        let what = "The setup program on the server";
+        let request = SetupRequest { protocol: SETUP_PROTOCOL, job, action: action.clone() };
+        let unreadable = |reason: &str| Problem::SetupUnreadable { reason: reason.to_owned() };
+        let json = serde_json::to_vec(&request).map_err(|_| unreadable("the request cannot be written"))?;
+        let mut json = Zeroizing::new(json);
+        json.push(b'\n');
+        let output = self.script(what, &SETUP, &json, limit).await?;
+        if output.code == Some(69) && output.stdout.is_empty() {
+            return Ok(not_installed());
+        }
+        let reply = String::from_utf8_lossy(&output.stdout);
+        let reply = reply.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        let reply: Option<SetupReply> = reply.and_then(|line| serde_json::from_str(line).ok());
+        let mut reply = reply.ok_or_else(|| {
+            let said = if output.said.is_empty() { output.status.clone() } else { output.said.clone() };
+            unreadable(&said)
+        })?;
+        reply.problem = reply.problem.map(|problem| SetupProblem {
+            code: problem.code,
+            sentence: self.redactor.redact(&clean(problem.sentence.as_bytes(), SENTENCE_CHARS_MAX)),
+            remedy: self.redactor.redact(&clean(problem.remedy.as_bytes(), SENTENCE_CHARS_MAX)),
+        });
+        Ok(reply)
+    }
+}
+
+/// The problem of a reply that tells of a failure.
+pub(super) fn failure(reply: &SetupReply) -> Option<Problem> {
+    match (&reply.problem, reply.outcome) {
+        (Some(problem), _) => Some(Problem::Setup(problem.clone())),
+        (None, StepOutcome::Failed) => {
+            Some(Problem::SetupUnreadable { reason: "it failed without a reason".to_owned() })
+        }
+        (None, _) => None,
+    }
+}
+
+pub(super) fn is_not_installed(reply: &SetupReply) -> bool {
+    use proxima_types::setup::SetupProblemCode::NotInstalled;
+    reply.problem.as_ref().is_some_and(|problem| problem.code == NotInstalled)
+}
+
+fn not_installed() -> SetupReply {
+    SetupReply {
+        protocol: SETUP_PROTOCOL,
+        outcome: StepOutcome::Failed,
+        problem: Some(SetupProblem {
+            code: proxima_types::setup::SetupProblemCode::NotInstalled,
+            sentence: "The gateway is not installed on this server.".to_owned(),
+            remedy: "Install it first.".to_owned(),
+        }),
+        data: None,
+    }
+}
+
+pub(super) fn succeeded(what: &'static str, output: &Output) -> Result<(), Problem> {
+    if output.code == Some(0) {
+        return Ok(());
+    }
+    Err(Problem::CommandFailed { what, status: output.status.clone(), said: output.said.clone() })
+}
+
+/// The value of the line that begins with `name`: login scripts may print before it.
+fn mark(output: &Output, name: &str) -> Option<String> {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    stdout.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxima_types::setup::place;
+
+    #[test]
+    fn scripts_are_one_line_without_what_a_login_shell_would_change() {
+        for script in [STAGED, UPLOAD, UNDO_UPLOAD, SETUP] {
+            for command in [script.root, script.sudo, script.sudo_password] {
+                assert!(!command.contains(['\n', '!', '\\']), "{command}");
+                assert!(command.contains(place::LIB));
+            }
+            assert_eq!(script.root.matches('\'').count(), 2);
+            assert_eq!(script.sudo_password.matches('\'').count(), 4);
+        }
+        assert!(place::STAGED.ends_with("/staged") && place::BINARY.ends_with("/proxima-gateway"));
+        assert!(UPLOAD.root.contains(&format!("/{}$$", place::UPLOAD_PREFIX)));
+    }
+}
