@@ -12,6 +12,12 @@ use std::path::{Path, PathBuf};
 /// Ends the name of what is not finished. Each path has one such name, so that leftovers are found.
 const UNFINISHED: &str = ".proxima-setup";
 
+/// Called before each change of the file system: tests end the setup there, as a kill would.
+#[cfg(test)]
+pub(crate) use crate::tests::changing;
+#[cfg(not(test))]
+fn changing() {}
+
 /// Where the successor of `path` grows.
 pub(crate) fn unfinished(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
@@ -57,14 +63,17 @@ fn parent(path: &Path) -> &Path {
 pub(crate) fn begin(path: &Path) -> io::Result<File> {
     let unfinished = unfinished(path);
     remove(&unfinished)?;
+    changing();
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished)
 }
 
 /// Gives the successor its owner and mode and puts it in the place of `path`.
 pub(crate) fn finish(file: &File, path: &Path, owner: Owner, mode: u32) -> io::Result<()> {
+    changing();
     std::os::unix::fs::fchown(file, Some(owner.uid), Some(owner.gid))?;
     fchmod(file, Mode::from_raw_mode(mode))?;
     file.sync_all()?;
+    changing();
     fs::rename(unfinished(path), path)?;
     sync_folder(parent(path))
 }
@@ -90,8 +99,11 @@ pub(crate) fn link(source: &Path, path: &Path) -> io::Result<()> {
     tidily(path, || {
         let unfinished = unfinished(path);
         remove(&unfinished)?;
+        changing();
         fs::hard_link(source, &unfinished)?;
+        changing();
         fs::rename(&unfinished, path)?;
+        changing();
         // rename(2) does nothing when both are the same file already.
         remove(&unfinished)?;
         sync_folder(parent(path))
@@ -103,7 +115,9 @@ pub(crate) fn symlink(target: &Path, path: &Path) -> io::Result<()> {
     tidily(path, || {
         let unfinished = unfinished(path);
         remove(&unfinished)?;
+        changing();
         std::os::unix::fs::symlink(target, &unfinished)?;
+        changing();
         fs::rename(&unfinished, path)?;
         sync_folder(parent(path))
     })
@@ -113,8 +127,10 @@ pub(crate) fn symlink(target: &Path, path: &Path) -> io::Result<()> {
 pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     let removed = match look(path)? {
         None => return Ok(false),
-        Some(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Some(_) => fs::remove_file(path),
+        Some(metadata) => {
+            changing();
+            if metadata.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+        }
     };
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -124,6 +140,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
 
 /// Removes a folder that holds nothing.
 pub(crate) fn remove_if_empty(folder: &Path) -> io::Result<()> {
+    changing();
     match fs::remove_dir(folder) {
         Err(error)
             if !matches!(
@@ -140,7 +157,9 @@ pub(crate) fn remove_if_empty(folder: &Path) -> io::Result<()> {
 /// Makes the folder `path` and those above it, and gives it this owner and mode; true when it
 /// was changed.
 pub(crate) fn folder(path: &Path, owner: Owner, mode: u32) -> io::Result<bool> {
+    changing();
     fs::create_dir_all(parent(path))?;
+    changing();
     let made = match fs::create_dir(path) {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
@@ -153,6 +172,7 @@ pub(crate) fn folder(path: &Path, owner: Owner, mode: u32) -> io::Result<bool> {
     }
     let changed = owner_of(&metadata) != owner || mode_of(&metadata) != mode;
     if changed {
+        changing();
         std::os::unix::fs::fchown(&folder, Some(owner.uid), Some(owner.gid))?;
         fchmod(&folder, Mode::from_raw_mode(mode))?;
     }

@@ -219,10 +219,14 @@ fn put_back(path: &Path, was: &Was, copies: &Path) -> io::Result<()> {
     }
 }
 
-/// Forgets one step of a job; the job's folder goes with its last step.
+/// Forgets one step of a job.
 pub(crate) fn forget(host: &Host<'_>, job: Uuid, step: BoxStep) -> Result<()> {
     let entry = entry_path(job, step);
-    files::remove(&host.at(&entry)).map_err(at(host, &entry))?;
+    files::remove(&host.at(&entry)).map_err(at(host, &entry)).map(|_| ())
+}
+
+/// Removes the folder of a job without steps: all is reverted, or none had begun.
+pub(crate) fn tidy(host: &Host<'_>, job: Uuid) -> Result<()> {
     if begun(host, job)?.is_empty() {
         let folder = job_folder(job);
         files::remove(&host.at(&folder)).map_err(at(host, &folder))?;

@@ -20,6 +20,8 @@ mod serve;
 mod status;
 mod steps;
 mod systemd;
+#[cfg(test)]
+mod tests;
 mod uninstall;
 mod update;
 

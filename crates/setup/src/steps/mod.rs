@@ -52,6 +52,7 @@ pub(crate) fn revert(host: &Host<'_>, job: Uuid, step: BoxStep) -> Result<StepOu
         journal::forget(host, job, step)?;
     }
     start::settle(host, job)?;
+    journal::tidy(host, job)?;
     Ok(if changed { StepOutcome::Changed } else { StepOutcome::Unchanged })
 }
 
