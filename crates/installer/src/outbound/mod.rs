@@ -77,6 +77,12 @@ impl Outbound {
         &self.policy
     }
 
+    /// For resolving and connecting together.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Resolves once and checks every address: one refused address refuses the name, because a
     /// name that mixes public and inner addresses is not one to follow.
     ///

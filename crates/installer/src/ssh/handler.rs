@@ -30,6 +30,7 @@ struct Seen {
     banner: String,
     banner_bytes: usize,
     parting: Option<String>,
+    nothing_left: bool,
     problem: Option<Problem>,
 }
 
@@ -59,6 +60,11 @@ impl Observed {
 
     pub(super) fn banner(&self) -> String {
         self.with(|seen| seen.banner.clone())
+    }
+
+    /// Whether the server refused us and offers no way to log in any more.
+    pub(super) fn nothing_left(&self) -> bool {
+        self.with(|seen| seen.nothing_left)
     }
 
     pub(super) fn parting(&self) -> Option<String> {
@@ -115,6 +121,10 @@ impl Handler for Observed {
     async fn disconnected(&mut self, reason: DisconnectReason<Ended>) -> Result<(), Ended> {
         let said = match reason {
             DisconnectReason::ReceivedDisconnect(info) => clean(info.message.as_bytes(), PARTING_CHARS_KEPT),
+            DisconnectReason::Error(Ended::Protocol(russh::Error::NoAuthMethod)) => {
+                self.with(|seen| seen.nothing_left = true);
+                return Ok(());
+            }
             DisconnectReason::Error(Ended::Protocol(error)) => describe(&error),
             DisconnectReason::Error(Ended::ByUs) => return Ok(()),
         };

@@ -1,5 +1,6 @@
 //! The key by which a server identifies itself, and reading it before anything is sent.
 
+use super::HANDSHAKE_LIMIT;
 use super::handler::{Keep, Observed};
 use super::session::handshake;
 use crate::outbound::Outbound;
@@ -50,7 +51,7 @@ impl HostKey {
 pub async fn probe_host_key(target: &Target, outbound: &Outbound) -> Result<HostKey, Problem> {
     let stream = outbound.connect(target.host(), target.port()).await?;
     let observed = Observed::new(Keep::First);
-    match handshake(stream, None, observed.clone()).await {
+    match handshake(stream, None, observed.clone(), HANDSHAKE_LIMIT.min(outbound.limit())).await {
         // The handler ends every probe once it has the key.
         Err(problem) => observed.take_key().ok_or(problem),
         Ok(_) => observed.take_key().ok_or(Problem::HostKeyUnsupported),

@@ -106,7 +106,9 @@ fn judge(handle: &Handle<Observed>, observed: &Observed, result: AuthResult, ref
             Err(Problem::MoreThanPassword { prompt: "a second factor".to_owned() })
         }
         // russh gives an empty set when the connection ended instead of an answer.
-        AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() && handle.is_closed() => {
+        AuthResult::Failure { remaining_methods, .. }
+            if remaining_methods.is_empty() && handle.is_closed() && !observed.nothing_left() =>
+        {
             Err(cut_off(observed, ""))
         }
         AuthResult::Failure { .. } => Err(refused),

@@ -62,7 +62,7 @@ impl Connection {
     /// [`Problem::HostKeyChanged`] before anything else is sent, or the handshake's failure.
     pub async fn verify(stream: TcpStream, target: &Target, pinned: &HostKey) -> Result<Self, Problem> {
         let observed = Observed::new(Keep::Only(Box::new(pinned.clone())));
-        let handle = handshake(stream, Some(pinned), observed.clone()).await?;
+        let handle = handshake(stream, Some(pinned), observed.clone(), HANDSHAKE_LIMIT).await?;
         Ok(Self { handle, observed, user: target.user().to_owned() })
     }
 
@@ -135,13 +135,14 @@ pub(super) async fn handshake(
     stream: TcpStream,
     pinned: Option<&HostKey>,
     observed: Observed,
+    limit: Duration,
 ) -> Result<Handle<Observed>, Problem> {
     let config = Arc::new(config(pinned));
     let attempt = client::connect_stream(config, stream, observed.clone());
-    match timeout(HANDSHAKE_LIMIT, attempt).await {
+    match timeout(limit, attempt).await {
         Ok(Ok(handle)) => Ok(handle),
         Ok(Err(ended)) => Err(observed.take_problem().unwrap_or_else(|| handshake_problem(&ended, &observed))),
-        Err(_) => Err(Problem::StepTimedOut { what: "The SSH handshake", seconds: HANDSHAKE_LIMIT.as_secs() }),
+        Err(_) => Err(Problem::StepTimedOut { what: "The SSH handshake", seconds: limit.as_secs() }),
     }
 }
 
