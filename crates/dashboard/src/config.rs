@@ -2,7 +2,10 @@
 
 use chrono::Duration;
 use clap::Args;
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use proxima_installer::run::Limits;
+use proxima_types::identity::DashboardUrl;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// What every command that touches the data needs.
@@ -43,6 +46,25 @@ pub struct ServeArgs {
     /// marked Secure.
     #[arg(long, env = "PROXIMA_PUBLIC_URL")]
     pub public_url: Option<url::Url>,
+
+    /// The URL under which gateways reach this dashboard, when it is another than --public-url:
+    /// https://…, or http:// to loopback.
+    #[arg(long, env = "PROXIMA_GATEWAY_URL", value_parser = DashboardUrl::parse)]
+    pub gateway_url: Option<DashboardUrl>,
+
+    /// Addresses or networks that this dashboard may connect to for its customers although they are
+    /// private or its own, separated by commas; beside those of the platform settings.
+    #[arg(long, env = "PROXIMA_ALLOW_OUTBOUND", value_delimiter = ',', value_parser = parse_network)]
+    pub allow_outbound: Vec<IpNet>,
+
+    /// Installs, updates, restarts and uninstalls that this dashboard runs at once, 0 to 64.
+    #[arg(long, env = "PROXIMA_JOBS_AT_ONCE", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub jobs_at_once: u32,
+
+    /// Folder of the gateway programs that are installed: ARCHITECTURE/proxima-gateway, with the names of
+    /// `uname -m`; by default `gateways` in the data folder.
+    #[arg(long, env = "PROXIMA_GATEWAY_BINARIES")]
+    pub gateway_binaries: Option<PathBuf>,
 
     /// Address for Prometheus' GET /metrics; off unless set. Do not make it public.
     #[arg(long, env = "PROXIMA_METRICS_LISTEN")]
@@ -93,6 +115,16 @@ pub struct AppConfig {
     pub bcrypt_cost: u32,
     /// Cookies go over HTTPS only.
     pub secure_cookies: bool,
+    /// Where gateways report to; without it nothing can be installed.
+    pub gateway_url: Option<DashboardUrl>,
+    /// What the dashboard may connect to beside the public Internet and the ranges of the settings.
+    pub outbound_allowed: Vec<IpNet>,
+    /// Jobs that run here at once.
+    pub jobs_at_once: u32,
+    /// How long their steps may take.
+    pub job_limits: Limits,
+    /// The gateway programs, one folder for each architecture.
+    pub gateway_binaries: PathBuf,
     /// `scheme://host[:port]` that browsers name as their origin, when it is known.
     pub public_origin: Option<String>,
 }
@@ -105,6 +137,11 @@ impl Default for AppConfig {
             session_absolute: Duration::days(7),
             bcrypt_cost: 12,
             secure_cookies: false,
+            gateway_url: None,
+            outbound_allowed: Vec::new(),
+            jobs_at_once: 8,
+            job_limits: Limits::default(),
+            gateway_binaries: PathBuf::from("gateways"),
             public_origin: None,
         }
     }
@@ -117,8 +154,51 @@ impl AppConfig {
             heartbeat_interval: Duration::seconds(i64::from(args.heartbeat_seconds)),
             bcrypt_cost: args.bcrypt_cost,
             secure_cookies: args.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
+            gateway_url: args.gateway_url.clone().or_else(|| args.public_url.as_ref().and_then(public_gateway_url)),
+            outbound_allowed: args.allow_outbound.clone(),
+            jobs_at_once: args.jobs_at_once,
+            gateway_binaries: args.gateway_binaries.clone().unwrap_or_else(|| args.data.data_dir.join("gateways")),
             public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             ..Self::default()
         }
+    }
+}
+
+/// The public URL as gateways' too: only https://, because loopback there is the gateway's own machine.
+fn public_gateway_url(url: &url::Url) -> Option<DashboardUrl> {
+    if url.scheme() == "https" { DashboardUrl::parse(url.as_str()).ok() } else { None }
+}
+
+/// A network such as `10.0.0.0/8`, or a single address.
+///
+/// # Errors
+/// One sentence that says what is expected.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpAddr>()
+        .map(|address| IpNet::from(address.to_canonical()))
+        .or_else(|_| text.parse::<IpNet>().map(|network| network.trunc()))
+        .map_err(|_| "expected an IP address or a network such as 10.0.0.0/8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateways_are_told_the_public_url_only_when_it_is_https() {
+        let gateway_url = |text: &str| public_gateway_url(&text.parse().expect("a URL")).map(|url| url.to_string());
+        assert_eq!(gateway_url("https://panel.example.com").as_deref(), Some("https://panel.example.com"));
+        for other in ["http://127.0.0.1:8080", "http://panel.example.com", "https://user@panel.example.com"] {
+            assert_eq!(gateway_url(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn networks_are_canonical() {
+        for (text, network) in [("10.1.2.3/8", "10.0.0.0/8"), (" ::1 ", "::1/128"), ("::ffff:1.2.3.4", "1.2.3.4/32")] {
+            assert_eq!(parse_network(text).map(|net| net.to_string()).as_deref(), Ok(network));
+        }
+        assert!(parse_network("10.0.0.0/33").is_err() && parse_network("example.com").is_err());
     }
 }

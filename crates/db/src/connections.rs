@@ -221,6 +221,21 @@ pub async fn set_offered(
     Ok(newly.unwrap_or(false))
 }
 
+/// Remembers that the host showed another key than the pinned one. `true` when nobody had seen that yet.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn set_changed(connection: &mut PgConnection, server: ServerId) -> DbResult<bool> {
+    let done = sqlx::query!(
+        r#"UPDATE connections SET changed_at = clock_timestamp()
+           WHERE server_id = $1 AND pinned_at IS NOT NULL AND changed_at IS NULL"#,
+        server.0,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Pins the key that the host showed last, if it has this fingerprint.
 ///
 /// # Errors

@@ -299,6 +299,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/servers/{serverId}/connection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a server is reached */
+        get: operations["connection_get"];
+        /**
+         * Save how a server is reached
+         * @description Another host or port than before forgets the confirmed host key and the stored login.
+         */
+        put: operations["connection_save"];
+        post?: never;
+        /**
+         * Forget a server's access
+         * @description Its address, host key and stored login. What runs on the box goes on.
+         */
+        delete: operations["connection_forget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/connection/host-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look at a server's host key
+         * @description Connects and exchanges keys; no user name and no credential is sent.
+         */
+        post: operations["connection_host_key_probe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/connection/host-key/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm a server's host key
+         * @description Pins exactly the key with this fingerprint. From then on nothing is sent to a host that shows another.
+         */
+        post: operations["connection_host_key_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/connection/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a connection
+         * @description Logs in with what is stored and looks whether the gateway can be installed; changes nothing. Refused until the host key
+         *     is confirmed.
+         */
+        post: operations["connection_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The jobs of a server, newest first */
+        get: operations["jobs_list"];
+        put?: never;
+        /**
+         * Install, update, restart or uninstall
+         * @description Queues a job. A 409 says what is missing, or that another job of the server is not finished.
+         */
+        post: operations["jobs_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/jobs/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A job with its steps and log */
+        get: operations["jobs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/jobs/{jobId}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job
+         * @description A queued one ends at once; a running one puts back what it changed first.
+         */
+        post: operations["jobs_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/servers/{serverId}/license": {
         parameters: {
             query?: never;
@@ -507,6 +651,31 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             nextCursor: string | null;
         };
+        BoxDisk: {
+            path: string;
+            /** Format: int64 */
+            freeKib: number;
+        };
+        /** @description What a box is. */
+        BoxFacts: {
+            /** @description `Debian GNU/Linux 12 (bookworm)`. */
+            osName: string;
+            /** @description `x86_64`, `aarch64`, … */
+            architecture: string;
+            systemdRunning: boolean;
+            /** Format: int32 */
+            systemdVersion: number | null;
+            disks: components["schemas"]["BoxDisk"][];
+        };
+        /** @description Something that went wrong on the way to a box or on it. */
+        BoxProblem: {
+            /** @description A stable word for programs. */
+            code: string;
+            /** @description What is wrong. */
+            sentence: string;
+            /** @description What to do about it. */
+            remedy: string;
+        };
         ChangePasswordRequest: {
             currentPassword: string;
             /** @description 8 characters to 72 bytes. */
@@ -533,6 +702,51 @@ export interface components {
              */
             number: number;
         };
+        ConfirmHostKeyRequest: {
+            /** @description `SHA256:…`, of the key that the host showed last. */
+            fingerprint: string;
+        };
+        ConfirmedHostKey: {
+            /** @description `ssh-ed25519`, … */
+            algorithm: string;
+            /** @description `SHA256:…`, as `ssh-keygen -l` prints it. */
+            fingerprint: string;
+            /** Format: date-time */
+            confirmedAt: string;
+            /** @description The username of who did. */
+            confirmedBy: string;
+        };
+        /** @description How a server is reached. */
+        Connection: {
+            /** @description `null` until it is saved; then the other fields are too, or empty. */
+            host: string | null;
+            /** Format: int32 */
+            port: number | null;
+            user: string | null;
+            credential: components["schemas"]["StoredCredential"] | null;
+            /** @description Whether a password for sudo is stored. */
+            sudoPasswordStored: boolean;
+            hostKey: components["schemas"]["ConfirmedHostKey"] | null;
+            shownHostKey: components["schemas"]["ShownHostKey"] | null;
+            /** @description NONE before the first look, UNCONFIRMED, CONFIRMED, or CHANGED: then nothing goes on until it is confirmed again. */
+            hostKeyState: components["schemas"]["HostKeyState"];
+            /** Format: date-time */
+            updatedAt: string | null;
+        };
+        /** @description What a test found. */
+        ConnectionTest: {
+            /** @description Afterwards: a host key that changed shows there. */
+            connection: components["schemas"]["Connection"];
+            /** @description What was tried, in order. */
+            steps: components["schemas"]["ConnectionTestStep"][];
+            facts: components["schemas"]["BoxFacts"] | null;
+            problem: components["schemas"]["BoxProblem"] | null;
+            warnings: components["schemas"]["BoxProblem"][];
+        };
+        ConnectionTestStep: {
+            title: string;
+            state: components["schemas"]["StepState"];
+        };
         /** @description Totals since this boot. */
         Counters: {
             /** Format: int64 */
@@ -553,6 +767,11 @@ export interface components {
              */
             backendErrors: number;
         };
+        CreateJobRequest: {
+            kind: components["schemas"]["JobKind"];
+            /** @description Of an install: take over a box that another server of this or another dashboard has. */
+            replaceOtherServer?: boolean;
+        };
         CreateUserRequest: {
             /** @description Lower-cased; `^[a-z0-9][a-z0-9._-]{1,31}$`. */
             username: string;
@@ -565,6 +784,11 @@ export interface components {
             /** @description By default `<username>'s Server`; ignored for an admin. */
             serverName?: string | null;
         };
+        /**
+         * @description What is stored to log in to a box with.
+         * @enum {string}
+         */
+        CredentialKind: "PASSWORD" | "PRIVATE_KEY" | "ACCESS_KEY";
         /** @enum {string} */
         DeliveryState: "NOT_CONFIGURED" | "PENDING" | "APPLIED" | "REJECTED";
         DesiredConfig: {
@@ -632,6 +856,11 @@ export interface components {
              */
             offlineLimitDays: number | null;
             config?: components["schemas"]["DesiredConfig"] | null;
+            /**
+             * @description A new license key, handed over while the presented one still counts: the gateway stores it,
+             *     and its next heartbeat carries it (docs/heartbeat.md, "Rotation").
+             */
+            nextApiKey?: string | null;
         };
         /** @description What a gateway says of itself. */
         HeartbeatRequest: {
@@ -667,12 +896,114 @@ export interface components {
             architecture: string;
             hostname: string;
         };
+        HostKeyProbe: {
+            /** @description With the key as the host showed it, in `shownHostKey`; `hostKeyState` says how it compares. */
+            connection: components["schemas"]["Connection"];
+            problem: components["schemas"]["BoxProblem"] | null;
+        };
+        /** @enum {string} */
+        HostKeyState: "NONE" | "UNCONFIRMED" | "CONFIRMED" | "CHANGED";
         /**
          * Format: uuid
          * @description One installation of the gateway on one host. Two install ids alive on one license key
          *     mean that the key is in use on two hosts (product.md section 4).
          */
         InstallId: string;
+        /** @description A job. */
+        Job: {
+            id: components["schemas"]["JobId"];
+            serverId: components["schemas"]["ServerId"];
+            kind: components["schemas"]["JobKind"];
+            state: components["schemas"]["JobState"];
+            /** @description The username of who asked. */
+            requestedBy: string;
+            /** Format: date-time */
+            requestedAt: string;
+            /** Format: date-time */
+            startedAt: string | null;
+            /** Format: date-time */
+            finishedAt: string | null;
+            /** @description A running job stops, and puts back what it changed. */
+            cancelRequested: boolean;
+            problem: components["schemas"]["BoxProblem"] | null;
+            /**
+             * Format: date-time
+             * @description The database's clock: elapsed times are counted from the times here to this one.
+             */
+            now: string;
+        };
+        /** @description A job with its steps and log. */
+        JobDetails: components["schemas"]["Job"] & {
+            /** @description Empty until the job runs. */
+            steps: components["schemas"]["JobStep"][];
+            /** @description The lines after the cursor `after`, oldest first, at most 1000. */
+            log: components["schemas"]["JobLogLine"][];
+            /**
+             * Format: int64
+             * @description The cursor for the next request.
+             */
+            logCursor: number;
+            /** @description What could not be put back after a failure, in sentences. */
+            remains: string[];
+            /** @description What an install put on the box. */
+            receipt: Record<string, never> | null;
+            /** @description What a job that succeeded found and left: `facts`, `update`, `uninstalled`, `warnings`. */
+            result: Record<string, never> | null;
+        };
+        /**
+         * Format: uuid
+         * @description One install, update, restart or uninstall.
+         */
+        JobId: string;
+        /**
+         * @description What a job does.
+         * @enum {string}
+         */
+        JobKind: "INSTALL" | "UPDATE" | "RESTART" | "UNINSTALL";
+        JobLogLine: {
+            /** Format: int64 */
+            id: number;
+            /**
+             * Format: int32
+             * @description The step that says it, counted from 0.
+             */
+            step: number;
+            /** Format: date-time */
+            time: string;
+            line: string;
+        };
+        JobPage: {
+            items: components["schemas"]["Job"][];
+            nextCursor: string | null;
+        };
+        /**
+         * @description How far a job is. The last three are final.
+         * @enum {string}
+         */
+        JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        JobStep: {
+            /** @description `CONNECT`, `HOST_KEY`, … */
+            id: string;
+            title: string;
+            /** @description One sentence: what it will do. */
+            will: string;
+            /** @description One sentence: how it is undone; `null` when it changes nothing. */
+            undo: string | null;
+            state: components["schemas"]["StepState"];
+            problem: components["schemas"]["BoxProblem"] | null;
+            warnings: components["schemas"]["BoxProblem"][];
+            /**
+             * Format: int64
+             * @description Bytes sent so far, and in all, of a step that sends something.
+             */
+            sentBytes: number | null;
+            /** Format: int64 */
+            totalBytes: number | null;
+            /** Format: date-time */
+            startedAt: string | null;
+            /** Format: date-time */
+            finishedAt: string | null;
+        };
         /** @description A server's license, its key masked. */
         License: {
             serverId: components["schemas"]["ServerId"];
@@ -793,6 +1124,25 @@ export interface components {
          * @enum {string}
          */
         Role: "ADMIN" | "CUSTOMER";
+        SaveConnectionRequest: {
+            /** @description A DNS name or an IP address. */
+            host: string;
+            /**
+             * Format: int32
+             * @description 1 to 65535.
+             */
+            port: number;
+            /** @description At most 64 characters. */
+            user: string;
+            /** @description To log in with. Without it and without a private key, what is stored stays (unless host or port change). */
+            password?: string | null;
+            /** @description OpenSSH, PKCS#8 or PEM, instead of a password. */
+            privateKey?: string | null;
+            /** @description Of the private key. */
+            passphrase?: string | null;
+            /** @description For sudo, when it is another than the password to log in with. `null` forgets it; missing leaves it. */
+            sudoPassword?: string | null;
+        };
         /** @description A server as its owner and the admins see it. */
         Server: {
             id: components["schemas"]["ServerId"];
@@ -870,6 +1220,22 @@ export interface components {
             offlineLimitDays: number | null;
             /** Format: date-time */
             updatedAt: string | null;
+        };
+        ShownHostKey: {
+            algorithm: string;
+            fingerprint: string;
+            /** Format: date-time */
+            shownAt: string;
+        };
+        /**
+         * @description How far a step of a job is.
+         * @enum {string}
+         */
+        StepState: "PENDING" | "RUNNING" | "DONE" | "UNCHANGED" | "FAILED" | "SKIPPED" | "UNDONE" | "REMAINS";
+        StoredCredential: {
+            kind: components["schemas"]["CredentialKind"];
+            /** Format: date-time */
+            storedAt: string;
         };
         UpdateConfigRequest: {
             /**
@@ -1672,6 +2038,507 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveConnectionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_host_key_probe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostKeyProbe"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_host_key_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmHostKeyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connection"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connection_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionTest"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_list: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateJobRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetails"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_get: {
+        parameters: {
+            query?: {
+                /** @description Only log lines after this one: the `logCursor` of the answer before. */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+                jobId: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetails"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+                jobId: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetails"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,6 +20,9 @@ pub enum AppError {
     /// A license action that the present state does not allow.
     #[error("the license is {present}")]
     LicenseState { present: LicenseStatus },
+    /// The present state of things does not allow it.
+    #[error("{sentence}")]
+    NotNow { code: &'static str, title: &'static str, sentence: String },
     /// Something irreversible was asked for without its confirmation.
     #[error("{0}")]
     ConfirmationRequired(String),
@@ -42,12 +45,21 @@ pub enum AppError {
     /// Too much at once; try again in so many seconds.
     #[error("too many requests at once")]
     Busy { retry_after_seconds: u32 },
+    /// Too often within a short time; try again in so many seconds.
+    #[error("too many attempts in a short time")]
+    TooMany { retry_after_seconds: u32 },
     /// The database is down, slow or read-only.
     #[error("the dashboard cannot reach its database right now")]
     Unavailable(#[source] anyhow::Error),
     /// A defect or a broken installation; the log has the reason, the caller has not.
     #[error("something went wrong on our side")]
     Internal(#[source] anyhow::Error),
+}
+
+impl AppError {
+    pub(crate) fn not_now(code: &'static str, title: &'static str, sentence: impl Into<String>) -> Self {
+        Self::NotNow { code, title, sentence: sentence.into() }
+    }
 }
 
 impl From<DbError> for AppError {
@@ -70,6 +82,11 @@ fn conflict(constraint: &str) -> AppError {
     match constraint {
         "users_username_key" => taken("username", "This username is taken. Choose another one."),
         "users_login_slug_key" => taken("loginSlug", "This login URL slug is taken. Choose another one."),
+        "jobs_one_unfinished" => AppError::not_now(
+            "job_unfinished",
+            "A job runs",
+            "Another job of this server is not finished: wait for its end, or cancel it",
+        ),
         other => AppError::Internal(anyhow::anyhow!("the unique rule {other} was broken")),
     }
 }

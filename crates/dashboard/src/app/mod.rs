@@ -2,9 +2,11 @@
 
 pub mod actor;
 pub mod audit;
+pub mod connections;
 pub mod error;
 pub mod gateway_config;
 pub mod heartbeats;
+pub mod jobs;
 pub mod licenses;
 pub mod passwords;
 pub mod servers;
@@ -22,6 +24,7 @@ use passwords::PasswordHasher;
 use proxima_db::{PgPool, Tx};
 use sqlx::postgres::types::PgInterval;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Everything a use case needs. One per process.
 pub struct App {
@@ -30,6 +33,9 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     pub passwords: PasswordHasher,
     pub heartbeats: heartbeats::HeartbeatQueue,
+    pub attempts: connections::Attempts,
+    /// Wakes this dashboard's runner when a job is queued here; others look every second.
+    pub job_queued: Notify,
     pub config: AppConfig,
 }
 
@@ -46,7 +52,8 @@ impl App {
     ) -> anyhow::Result<Arc<Self>> {
         let passwords = PasswordHasher::new(config.bcrypt_cost)?;
         let heartbeats = heartbeats::HeartbeatQueue::start(&db);
-        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, config }))
+        let (attempts, job_queued) = (connections::Attempts::default(), Notify::new());
+        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, attempts, job_queued, config }))
     }
 
     pub(crate) async fn begin(&self) -> AppResult<Tx> {

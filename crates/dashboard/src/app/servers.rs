@@ -43,7 +43,7 @@ pub async fn rename(app: &App, actor: &Actor, id: ServerId, name: &str) -> AppRe
     }
     let after = find(app, &mut tx, actor, id).await?;
     let metadata = json!({ "name": { "from": before.name, "to": after.name } });
-    audit::succeeded(&mut tx, actor, "server.update", Some(server_target(id, &after.name)), metadata).await?;
+    audit::succeeded(&mut tx, actor, "server.rename", Some(server_target(id, &after.name)), metadata).await?;
     commit(tx).await?;
     Ok(after)
 }

@@ -62,6 +62,7 @@ async fn serve(
     let sweeps = tokio::spawn(jobs::run(Arc::clone(&app)));
     let exporter = metrics_listener.map(|listener| tokio::spawn(export_metrics(listener, metrics)));
     let (stop, stopping) = watch::channel(false);
+    let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping.clone()));
     let router = http::router(Arc::clone(&app))?.into_make_service_with_connect_info::<SocketAddr>();
     // The port that the system chose, when 0 was asked for.
     tracing::info!(listen = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
@@ -72,6 +73,10 @@ async fn serve(
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN, server).await.is_err() {
         tracing::warn!("some requests did not finish in time");
+    }
+    // It lets go of its jobs: another dashboard, or the next start, goes on with them.
+    if tokio::time::timeout(DRAIN, runner).await.is_err() {
+        tracing::warn!("a job could not be let go of in time");
     }
     sweeps.abort();
     if let Some(exporter) = exporter {

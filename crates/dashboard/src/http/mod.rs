@@ -3,10 +3,12 @@
 
 mod audit;
 mod auth;
+mod connections;
 mod extract;
 mod fleet;
 mod health;
 mod heartbeat;
+mod jobs;
 mod layers;
 mod license;
 mod login_pages;
@@ -38,6 +40,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(me::routes())
         .merge(users::routes())
         .merge(servers::routes())
+        .merge(connections::routes())
+        .merge(jobs::routes())
         .merge(license::routes())
         .merge(audit::routes())
         .merge(settings::routes())

@@ -53,6 +53,8 @@ fn shape(error: &AppError) -> Shape {
         AppError::LicenseState { .. } => {
             (StatusCode::CONFLICT, "license_state_conflict", "The license does not allow this")
         }
+        AppError::NotNow { code, title, .. } => (StatusCode::CONFLICT, *code, *title),
+        AppError::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts"),
         AppError::ConfirmationRequired(_) => (StatusCode::CONFLICT, "confirmation_required", "Confirmation required"),
         AppError::Stale => (StatusCode::CONFLICT, "stale", "Changed meanwhile"),
         AppError::LastAdmin => (StatusCode::CONFLICT, "last_admin", "The last admin stays"),
@@ -145,7 +147,9 @@ fn document(error: &AppError, request_id: String) -> Response {
     };
     let mut response = write(status, &problem);
     let retry_after = match error {
-        AppError::Busy { retry_after_seconds } => Some(*retry_after_seconds),
+        AppError::Busy { retry_after_seconds } | AppError::TooMany { retry_after_seconds } => {
+            Some(*retry_after_seconds)
+        }
         AppError::Unavailable(_) => Some(5),
         _ => None,
     };

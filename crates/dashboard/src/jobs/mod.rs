@@ -1,5 +1,7 @@
 //! What runs without being asked: every job is idempotent, and safe on several dashboards at once.
 
+pub mod runner;
+
 use crate::app::{Actor, App, AppResult, audit, commit, licenses};
 use proxima_db::servers::interval;
 use proxima_db::{heartbeats, sessions};

@@ -84,7 +84,7 @@ async fn filters_find_what_they_name(db: PgPool) {
     let outcomes: Vec<_> = found.iter().map(|item| item["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["FAILURE", "SUCCESS"], "newest first");
     assert_eq!(found[1]["metadata"]["graceDays"].as_f64(), Some(5.0));
-    assert_eq!(actions(&page(&admin, "actor=ALICE").await), ["user.login.failed", "server.update", "user.login"]);
+    assert_eq!(actions(&page(&admin, "actor=ALICE").await), ["user.login.failed", "server.rename", "user.login"]);
     assert_eq!(page(&admin, "actor=console").await.len(), 2);
     assert_eq!(page(&admin, "actor=ali").await.len(), 0, "an actor is named whole");
     let by_id = page(&admin, &format!("target={}", customer.server_id)).await;

@@ -20,7 +20,7 @@ async fn the_owner_and_an_admin_rename_it_and_the_log_says_who(db: PgPool) {
         own.patch(&path, &json!({ "name": name })).await.refuses(&[("name", code)]);
     }
     own.patch(&path, &json!({ "name": "é".repeat(64) })).await.expect_status(200);
-    let rows = audited(&app.db, "server.update").await;
+    let rows = audited(&app.db, "server.rename").await;
     let who: Vec<_> = rows.iter().map(|row| row.username.as_str()).collect();
     assert_eq!(who, ["alice", "admin", "alice"]);
     assert_eq!(rows[1].metadata, json!({ "name": { "from": "Box 🦦", "to": "Box 2" } }));

@@ -138,6 +138,21 @@ pub async fn set_identity(
     Ok(done.rows_affected() == 1)
 }
 
+/// The sealed secret of an install that is held.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn api_secret(executor: impl PgExecutor<'_>, hold: Hold) -> DbResult<Option<Vec<u8>>> {
+    let row = sqlx::query_scalar!(
+        "SELECT api_secret_ciphertext FROM jobs WHERE id = $1 AND fence = $2",
+        hold.job.0,
+        hold.fence,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(row.flatten())
+}
+
 /// Stores the plan, and a row for each of its steps (name and title, in order).
 ///
 /// # Errors

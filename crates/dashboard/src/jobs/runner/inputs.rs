@@ -1,0 +1,118 @@
+//! What a job's steps need from the dashboard: above all an install's `config.json`.
+
+use super::lease::Lease;
+use crate::app::{App, AppError, AppResult};
+use crate::config::parse_network;
+use crate::entropy::EntropyExt as _;
+use crate::keyring::Place;
+use proxima_db::connections::Found;
+use proxima_db::jobs::running::{self, Taken};
+use proxima_db::licenses::{self, SealedSecrets};
+use proxima_db::settings::{self, SettingsRow};
+use proxima_installer::JobInputs;
+use proxima_installer::run::AccessWish;
+use proxima_types::identity::{DashboardUrl, GatewayIdentity};
+use proxima_types::setup::ConfigText;
+use proxima_types::{ApiSecret, GatewayConfig, InstallId, JobKind, LicenseKey, ServerId};
+
+/// The port of the management API.
+const MANAGEMENT_PORT: u16 = 6060;
+
+/// A job's inputs, and for an install the id of the installation that it makes.
+pub(super) async fn of(
+    app: &App,
+    taken: &Taken,
+    lease: &Lease,
+    found: &Found,
+) -> AppResult<(JobInputs, Option<InstallId>)> {
+    let server = ServerId(taken.server_id);
+    let dashboard_url = gateway_url(app)?;
+    let settings = settings::get(&app.db).await?;
+    let is_install = taken.kind() == JobKind::Install;
+    let (config, install) = if is_install {
+        let (config, install) = config(app, taken, lease, found, &settings).await?;
+        (Some(config), Some(install))
+    } else {
+        (None, None)
+    };
+    let access = is_install.then(|| AccessWish { server_id: server.0, allow_from: networks(&settings) });
+    let inputs = JobInputs {
+        dashboard_url,
+        config,
+        replace_other_server: taken.replace_other_server,
+        ports: ports(app, server).await?,
+        access,
+    };
+    Ok((inputs, install))
+}
+
+fn gateway_url(app: &App) -> AppResult<DashboardUrl> {
+    app.config.gateway_url.clone().ok_or_else(crate::app::jobs::no_gateway_url)
+}
+
+fn networks(settings: &SettingsRow) -> Vec<ipnet::IpNet> {
+    settings.dashboard_ip_allowlist.iter().filter_map(|text| parse_network(text).ok()).collect()
+}
+
+/// What the gateway will listen on.
+async fn ports(app: &App, server: ServerId) -> AppResult<Vec<u16>> {
+    let row = crate::app::servers::get(app, &crate::app::Actor::system(), server).await?;
+    let config: GatewayConfig = serde_json::from_value(row.config).unwrap_or_default();
+    Ok(config.listeners.iter().map(|listener| listener.port).chain([MANAGEMENT_PORT]).collect())
+}
+
+/// The `config.json` with the present license key, and with an install id and a secret that are this job's own: a resumed
+/// install writes the same.
+async fn config(
+    app: &App,
+    taken: &Taken,
+    lease: &Lease,
+    found: &Found,
+    settings: &SettingsRow,
+) -> AppResult<(ConfigText, InstallId)> {
+    let (install_id, api_secret) = identity(app, taken, lease).await?;
+    let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
+    let sealed = licenses::sealed_secrets_of(&mut connection, &found.owner_username).await?;
+    let SealedSecrets { server_id, api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
+    let place = Place { table: "servers", row: server_id.0, column: "api_key" };
+    let api_key =
+        app.keyring.open_sealed(place, &api_key_ciphertext).map_err(|error| AppError::Internal(error.into()))?;
+    let api_key = LicenseKey::parse(&api_key).map_err(|error| AppError::Internal(error.into()))?;
+    // No list is everybody: the secret and the pinned certificate guard the port in any case.
+    let allowed = networks(settings);
+    let identity = GatewayIdentity {
+        dashboard_url: gateway_url(app)?,
+        dashboard_public_keys: vec![app.keyring.signer.public_key()],
+        server_id,
+        api_key,
+        api_secret,
+        install_id,
+        management_allow: (!allowed.is_empty()).then_some(allowed),
+        config: None,
+    };
+    Ok((ConfigText::new(identity.to_json()), install_id))
+}
+
+pub(super) fn secret_place(taken: &Taken) -> Place<'static> {
+    Place { table: "jobs", row: taken.id, column: "api_secret" }
+}
+
+async fn identity(app: &App, taken: &Taken, lease: &Lease) -> AppResult<(InstallId, ApiSecret)> {
+    if let (Some(install), Some(sealed)) = (taken.install_id, &taken.api_secret_ciphertext) {
+        return Ok((InstallId(install), open_api_secret(app, taken, sealed)?));
+    }
+    let (install, secret) = (InstallId(app.entropy.uuid()), app.entropy.api_secret());
+    let sealed =
+        app.keyring.seal(secret_place(taken), secret.expose(), app.entropy.as_ref()).map_err(AppError::Internal)?;
+    if !running::set_identity(&app.db, lease.hold, install, &sealed).await? {
+        return Err(AppError::Unavailable(anyhow::anyhow!("the job is with another dashboard")));
+    }
+    Ok((install, secret))
+}
+
+/// The secret that an install gives its gateway.
+pub(super) fn open_api_secret(app: &App, taken: &Taken, sealed: &[u8]) -> AppResult<ApiSecret> {
+    let secret =
+        app.keyring.open_sealed(secret_place(taken), sealed).map_err(|error| AppError::Internal(error.into()))?;
+    ApiSecret::parse(&secret).map_err(|error| AppError::Internal(error.into()))
+}
