@@ -6,6 +6,7 @@
 use crate::gateway_config::{ConfigGeneration, GatewayConfig};
 use crate::ids::InstallId;
 use crate::license::LicenseStatus;
+use crate::secrets::LicenseKey;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -103,6 +104,11 @@ pub struct HeartbeatAnswer {
     /// The desired configuration, when it is not the applied one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<DesiredConfig>,
+    /// A new license key, handed over while the presented one still counts: the gateway stores it,
+    /// and its next heartbeat carries it (docs/heartbeat.md, "Rotation").
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub next_api_key: Option<LicenseKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

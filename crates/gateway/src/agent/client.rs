@@ -43,14 +43,13 @@ pub struct HeartbeatClient {
     /// `None` until it could be built: a host without root certificates is silence, not an end.
     client: Option<reqwest::Client>,
     url: String,
-    key: LicenseKey,
 }
 
 impl HeartbeatClient {
     #[must_use]
     pub fn new(identity: &GatewayIdentity) -> Self {
         let url = identity.dashboard_url.join(HEARTBEAT_PATH).to_string();
-        Self { client: None, url, key: identity.api_key.clone() }
+        Self { client: None, url }
     }
 
     /// Builds what sending needs.
@@ -67,11 +66,12 @@ impl HeartbeatClient {
     pub fn attempt(
         &mut self,
         nonce: String,
+        key: &LicenseKey,
         request: &HeartbeatRequest,
     ) -> impl Future<Output = Attempt> + Send + 'static {
-        let sending = self.ready().map(|client| {
-            client.post(&self.url).bearer_auth(self.key.expose()).header(NONCE_HEADER, &nonce).json(request)
-        });
+        let sending = self
+            .ready()
+            .map(|client| client.post(&self.url).bearer_auth(key.expose()).header(NONCE_HEADER, &nonce).json(request));
         async move {
             let received = match sending {
                 Ok(sending) => receive(sending).await,

@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 mod host;
 pub mod judge;
+mod keys;
 mod report;
 pub mod schedule;
 pub mod silence;
@@ -25,7 +26,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use client::{Attempt, HeartbeatClient};
 use config::Configs;
 use judge::{HttpOutcome, Silence, StopReason, Terms, Verdict, judge};
+use keys::{Keys, Taken};
 use proxima_signing::Expected;
+use proxima_types::LicenseKey;
 use proxima_types::heartbeat::{HeartbeatRequest, HostFacts, Phase};
 use proxima_types::identity::GatewayIdentity;
 use proxima_types::manage::NudgeOutcome;
@@ -65,6 +68,13 @@ pub struct Equipment {
     pub start_timeout: Duration,
 }
 
+/// One request of a heartbeat, and what it came to.
+struct Asked {
+    key: LicenseKey,
+    attempt: Attempt,
+    verdict: Verdict,
+}
+
 pub struct Agent {
     identity: GatewayIdentity,
     clock: Arc<dyn Clock>,
@@ -74,6 +84,7 @@ pub struct Agent {
     metrics: Arc<Metrics>,
     desk: Arc<Desk>,
     client: HeartbeatClient,
+    keys: Keys,
     schedule: Schedule,
     configs: Configs,
     host: HostFacts,
@@ -102,6 +113,7 @@ impl Agent {
         let reporter = Reporter::new(&given.identity, boot_id, &given.clock.read(), Arc::clone(&given.metrics));
         Self {
             client: HeartbeatClient::new(&given.identity),
+            keys: Keys::load(&given.state, &given.identity),
             schedule: Schedule::default(),
             configs: Configs::load(&given.state, &given.identity),
             host: host::host_facts(),
@@ -168,12 +180,31 @@ impl Agent {
         }
     }
 
-    /// One heartbeat; the pause until the next.
+    /// One heartbeat; the pause until the next. With a key that was handed over and is not
+    /// answered, the key before is asked with, too (docs/heartbeat.md, "Rotation").
     async fn beat(&mut self) -> Result<Duration, StopReason> {
+        let newest = self.keys.current().clone();
+        let first = self.ask(newest).await?;
+        let Some(previous) = self.keys.fallback(&first.verdict) else { return self.take(first).await };
+        let second = self.ask(previous).await?;
+        match second.verdict {
+            Verdict::Serve(_) | Verdict::Stop(StopReason::Expired) => self.take(second).await,
+            Verdict::Stop(StopReason::KeyRetired { .. }) => {
+                self.keys.previous_is_retired();
+                self.take(first).await
+            }
+            Verdict::Stop(StopReason::SilenceLimit) | Verdict::Silence(_) => self.take(first).await,
+        }
+    }
+
+    /// Sends one request with this key, and judges what it came to.
+    async fn ask(&mut self, key: LicenseKey) -> Result<Asked, StopReason> {
         let (nonce, request) = self.next_request();
-        let attempt = self.client.attempt(nonce, &request);
+        let attempt = self.client.attempt(nonce, &key, &request);
         let attempt = self.attend(attempt).await?;
-        self.take(attempt).await
+        let expected = Expected { nonce: &attempt.nonce, key_digest: key.digest(), server_id: self.identity.server_id };
+        let verdict = judge(&attempt.outcome, &self.identity.dashboard_public_keys, expected);
+        Ok(Asked { key, attempt, verdict })
     }
 
     /// Waits for the next heartbeat, for news, or for a nudge.
@@ -230,21 +261,21 @@ impl Agent {
     }
 
     /// Acts on one heartbeat's outcome; the pause until the next, or the end.
-    async fn take(&mut self, attempt: Attempt) -> Result<Duration, StopReason> {
-        let expected = Expected {
-            nonce: &attempt.nonce,
-            key_digest: self.identity.api_key.digest(),
-            server_id: self.identity.server_id,
-        };
-        match judge(&attempt.outcome, &self.identity.dashboard_public_keys, expected) {
+    async fn take(&mut self, asked: Asked) -> Result<Duration, StopReason> {
+        let Asked { key, attempt, verdict } = asked;
+        match verdict {
             Verdict::Serve(terms) => {
                 self.remember(&attempt);
+                self.take_over(&key, &attempt);
                 let pause = self.schedule.after_answer(terms.next_heartbeat_seconds, &mut self.rng);
                 self.serve(attempt.nonce, terms).await;
                 Ok(pause)
             }
             Verdict::Stop(reason) => {
                 self.remember(&attempt);
+                if reason == StopReason::Expired {
+                    self.take_over(&key, &attempt);
+                }
                 self.metrics.heartbeats_answered.increment();
                 Err(reason)
             }
@@ -258,8 +289,30 @@ impl Agent {
 
     /// A signed verdict replaces the stored one, whatever it says.
     fn remember(&self, attempt: &Attempt) {
-        if let HttpOutcome::Answer(answer) = &attempt.outcome {
-            StoredVerdict::new(&attempt.nonce, answer, self.identity.install_id, self.clock.read()).save(&self.state);
+        if let Some(stored) = self.stored(attempt) {
+            stored.save(&self.state);
+        }
+    }
+
+    fn stored(&self, attempt: &Attempt) -> Option<StoredVerdict> {
+        let HttpOutcome::Answer(answer) = &attempt.outcome else { return None };
+        Some(StoredVerdict::new(&attempt.nonce, answer, self.identity.install_id, self.clock.read()))
+    }
+
+    /// Notes that the dashboard answers `key`, and takes the key that its answer may hand over.
+    /// The next heartbeat carries it.
+    fn take_over(&mut self, key: &LicenseKey, attempt: &Attempt) {
+        self.keys.answered(key);
+        let HttpOutcome::Answer(answer) = &attempt.outcome else { return };
+        let (Some(offered), Some(evidence)) = (keys::offered(&answer.body), self.stored(attempt)) else { return };
+        let taken = offered.and_then(|next| self.keys.take(key, next, evidence, &self.state));
+        match taken {
+            Ok(Taken::New) => {
+                self.metrics.key_handovers.increment();
+                tracing::info!(key = self.keys.status().masked, "the dashboard handed over a new license key");
+            }
+            Ok(Taken::Known) => {}
+            Err(why) => tracing::warn!(why, "a handed-over license key is not taken; the present one stays"),
         }
     }
 
@@ -336,7 +389,7 @@ impl Agent {
 
     fn stored_terms(&self, now: &crate::clock::Reading) -> Result<(String, Terms, SilenceClock), String> {
         let stored = StoredVerdict::load(&self.state).ok_or("there is no stored answer")?;
-        let terms = match stored.judge_again(&self.identity)? {
+        let terms = match stored.judge_again(&self.identity, self.keys.both())? {
             Verdict::Serve(terms) => terms,
             Verdict::Stop(reason) => return Err(format!("the stored answer ended service: {reason}")),
             Verdict::Silence(why) => return Err(format!("the stored answer does not verify: {why}")),

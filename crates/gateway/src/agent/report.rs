@@ -145,7 +145,7 @@ impl Agent {
             applied_config: self.configs.applied(),
             rejected_config: self.configs.rejected().cloned(),
             counters: reporter.metrics.counters(),
-            license_key: None,
+            license_key: Some(self.keys.status()),
             management: (*reporter.management).clone(),
             stopped,
         }

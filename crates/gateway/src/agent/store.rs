@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The last verdict, re-verifiable.
 pub const VERDICT_FILE: &str = "verdict.json";
+/// License keys handed over by the dashboard.
+pub const HANDOVER_FILE: &str = "handover.json";
 /// The applied configuration.
 pub const CONFIG_FILE: &str = "config.json";
 /// The high-water mark of the silence clock.

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proxima_signing::Expected;
-use proxima_types::InstallId;
 use proxima_types::identity::GatewayIdentity;
+use proxima_types::{InstallId, KeyDigest, LicenseKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,23 +54,45 @@ impl StoredVerdict {
         }
     }
 
-    /// Judges the stored answer again, for this identity as config.json holds it now.
+    /// Whether it says that it answers a heartbeat with this key.
+    #[must_use]
+    pub fn names(&self, key: KeyDigest) -> bool {
+        self.headers.get(proxima_signing::KEY_DIGEST_HEADER).is_some_and(|named| *named == key.to_string())
+    }
+
+    /// The very bytes of the answer's body.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn body(&self) -> Result<Vec<u8>, String> {
+        STANDARD.decode(&self.body).map_err(|_| "the stored verdict is damaged".to_owned())
+    }
+
+    /// Judges the stored answer again, for this identity as config.json holds it now and the one
+    /// of `keys` that it was signed for.
     ///
     /// # Errors
     /// One sentence when it is not this installation's, or damaged.
-    pub fn judge_again(&self, identity: &GatewayIdentity) -> Result<Verdict, String> {
+    pub fn judge_again<'k>(
+        &self,
+        identity: &GatewayIdentity,
+        keys: impl IntoIterator<Item = &'k LicenseKey>,
+    ) -> Result<Verdict, String> {
         if self.install_id != identity.install_id {
             return Err("the stored verdict is another installation's".to_owned());
         }
-        let body = STANDARD.decode(&self.body).map_err(|_| "the stored verdict is damaged".to_owned())?;
+        let body = self.body()?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let name = HeaderName::try_from(name).map_err(|_| "the stored verdict is damaged".to_owned())?;
             let value = HeaderValue::try_from(value).map_err(|_| "the stored verdict is damaged".to_owned())?;
             headers.append(name, value);
         }
-        let expected =
-            Expected { nonce: &self.nonce, key_digest: identity.api_key.digest(), server_id: identity.server_id };
+        let mut digests = keys.into_iter().map(LicenseKey::digest);
+        let Some(key_digest) = digests.find(|digest| self.names(*digest)) else {
+            return Err("the stored answer does not verify: it is for another license key".to_owned());
+        };
+        let expected = Expected { nonce: &self.nonce, key_digest, server_id: identity.server_id };
         let outcome = HttpOutcome::Answer(RawAnswer { status: self.status, headers, body });
         Ok(judge(&outcome, &identity.dashboard_public_keys, expected))
     }

@@ -6,6 +6,7 @@ mod configs;
 mod lifecycle;
 mod management;
 mod proxying;
+mod rotation;
 mod silence;
 mod strictness;
 mod support;

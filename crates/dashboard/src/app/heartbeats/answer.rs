@@ -71,6 +71,7 @@ fn licensed_body(app: &App, judged: &Judged, licensed: &Licensed) -> AppResult<V
         next_heartbeat_seconds: u32::try_from(app.config.heartbeat_interval.num_seconds()).unwrap_or(60),
         offline_limit_days: judged.offline_limit_days.and_then(|days| u32::try_from(days).ok()),
         config,
+        next_api_key: None,
     };
     serde_json::to_vec(&body).map_err(|error| AppError::Internal(error.into()))
 }
