@@ -99,6 +99,8 @@ pub struct Limits {
     pub start: Duration,
     /// Until its heartbeat, and until an update is confirmed; 5 to 600 seconds.
     pub heartbeat: Duration,
+    /// How long a box that went away is waited for before undoing is given up.
+    pub back: Duration,
 }
 
 impl Default for Limits {
@@ -108,6 +110,7 @@ impl Default for Limits {
             upload: Duration::from_secs(900),
             start: Duration::from_secs(30),
             heartbeat: Duration::from_secs(90),
+            back: Duration::from_secs(120),
         }
     }
 }

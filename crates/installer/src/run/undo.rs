@@ -8,11 +8,12 @@ use crate::problem::{Problem, ProblemReport};
 use crate::ssh::Stop;
 use proxima_types::setup::SetupAction;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Pauses before attempts to come back to a box, after the first: it may just be rebooting.
-const PAUSES: [Duration; 4] =
-    [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10), Duration::from_secs(20)];
+/// The first pause between attempts to come back to a box; each is twice the one before.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
 
 impl Run<'_> {
     /// Undoes what is recorded as touched; `step` and `problem` are why.
@@ -66,7 +67,8 @@ impl Run<'_> {
     /// Connects again if need be, several times; the problem when the box stays away.
     async fn come_back(&mut self) -> Result<Option<Problem>, Fenced> {
         let never = CancellationToken::new();
-        let mut pauses = PAUSES.into_iter();
+        let deadline = Instant::now() + self.tools.limits.back;
+        let mut pause = PAUSE;
         loop {
             let problem = match self.ensure_session(&never).await {
                 Ok(()) => return Ok(None),
@@ -82,10 +84,11 @@ impl Run<'_> {
                     | Problem::LoginCutOff { .. }
                     | Problem::StepTimedOut { .. }
             );
-            match pauses.next() {
-                Some(pause) if passing => tokio::time::sleep(pause).await,
-                _ => return Ok(Some(problem)),
+            if !passing || Instant::now() + pause > deadline {
+                return Ok(Some(problem));
             }
+            tokio::time::sleep(pause).await;
+            pause = PAUSE_MAX.min(pause * 2);
         }
     }
 

@@ -132,7 +132,30 @@ impl Sshd {
         std::fs::read_to_string(self.path(path)).ok()
     }
 
-    /// Ends the server with everybody's connection; nobody connects any more.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends every connection at once, as a broken line would; new ones are taken.
+    pub fn drop_connections(&self) {
+        Self::end_descendants(self.pid());
+    }
+
+    /// Ends the server with every connection, in the middle of whatever it does.
+    pub fn end(pid: u32) {
+        Self::end_descendants(pid);
+        let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    }
+
+    fn end_descendants(pid: u32) {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            Self::end_descendants(child.parse().unwrap());
+            let _ = Command::new("kill").args(["-KILL", child]).status();
+        }
+    }
+
+    /// Ends the server; connections that are open stay.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -141,6 +164,7 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
+        self.drop_connections();
         self.kill();
     }
 }
