@@ -14,6 +14,7 @@ pub mod listen;
 pub mod log;
 pub mod manage;
 pub mod metrics;
+pub mod names;
 pub mod proxy;
 pub mod run;
 pub mod setup;

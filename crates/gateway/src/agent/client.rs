@@ -3,9 +3,11 @@
 
 use super::judge::{HttpOutcome, RawAnswer};
 use super::schedule::parse_retry_after;
+use crate::names::Names;
 use proxima_types::LicenseKey;
 use proxima_types::heartbeat::{HEARTBEAT_PATH, HeartbeatRequest, MAX_ANSWER_BYTES, NONCE_HEADER};
 use proxima_types::identity::GatewayIdentity;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// From the first packet to an established connection.
@@ -22,6 +24,7 @@ pub fn build() -> Result<reqwest::Client, String> {
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .http1_only()
+        .dns_resolver(Arc::new(Names::default()))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
         .user_agent(concat!("proxima-gateway/", env!("CARGO_PKG_VERSION")))

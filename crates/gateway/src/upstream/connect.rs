@@ -1,9 +1,9 @@
-//! Opens one TCP connection to a backend. Names are resolved at every connect, so a backend that
-//! moved is found without a restart.
+//! Opens one TCP connection to a backend. Names are resolved at every connect, from answers that
+//! are no older than they allow, so a backend that moved is found without a restart.
 
+use crate::names::Names;
 use proxima_types::BackendUrl;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -14,11 +14,11 @@ const PER_ADDRESS: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The last address's.
-pub(super) async fn connect(url: &BackendUrl) -> io::Result<TcpStream> {
-    let addresses = resolve(url).await?;
+pub(super) async fn connect(url: &BackendUrl, names: &Names) -> io::Result<TcpStream> {
+    let addresses = names.addresses(url.host().trim_start_matches('[').trim_end_matches(']')).await?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (index, address) in addresses.iter().enumerate() {
-        let connecting = TcpStream::connect(address);
+        let connecting = TcpStream::connect((*address, url.port()));
         let connected = if index + 1 < addresses.len() {
             tokio::time::timeout(PER_ADDRESS, connecting).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
         } else {
@@ -35,12 +35,4 @@ pub(super) async fn connect(url: &BackendUrl) -> io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-async fn resolve(url: &BackendUrl) -> io::Result<Vec<SocketAddr>> {
-    let host = url.host().trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, url.port())]);
-    }
-    Ok(tokio::net::lookup_host((host, url.port())).await?.collect())
 }

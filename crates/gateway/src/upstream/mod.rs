@@ -8,6 +8,7 @@ mod connect;
 mod pool;
 
 use crate::metrics::Metrics;
+use crate::names::Names;
 use crate::proxy::body::{Progress, RequestBody};
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -45,6 +46,7 @@ pub struct Upstream {
     url: BackendUrl,
     /// Its own `Host`, for visitors (HTTP/1.0) who name none.
     host: HeaderValue,
+    names: Names,
     pool: Arc<Pool>,
     timings: BackendTimings,
     metrics: Arc<Metrics>,
@@ -62,7 +64,7 @@ impl Upstream {
     #[must_use]
     pub fn new(url: BackendUrl, timings: BackendTimings, metrics: Arc<Metrics>) -> Self {
         let host = HeaderValue::try_from(url.authority()).unwrap_or(HeaderValue::from_static("localhost"));
-        Self { url, host, pool: Arc::new(Pool::default()), timings, metrics }
+        Self { url, host, names: Names::default(), pool: Arc::new(Pool::default()), timings, metrics }
     }
 
     #[must_use]
@@ -107,7 +109,7 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Sender, SendError> {
-        let stream = tokio::time::timeout(self.timings.connect, connect::connect(&self.url))
+        let stream = tokio::time::timeout(self.timings.connect, connect::connect(&self.url, &self.names))
             .await
             .map_err(|_| SendError::ConnectTimeout)?
             .map_err(|error| match error.kind() {
