@@ -12,11 +12,7 @@ LAB_RECIPE="$REPOSITORY/scripts/lib/lab_base.sh"
 need_root() { ((EUID == 0)) || die "the lab makes containers and network namespaces, which needs root; start it as root"; }
 
 ensure_lab_tools() {
-    want mmdebstrap have mmdebstrap
-    want systemd-container have systemd-nspawn
-    want iproute2 have ip
-    want nftables have nft
-    want openssh-client have ssh-keygen
+    want_lab
     install_wanted >&2
 }
 
@@ -137,6 +133,21 @@ control_groups() {
     awk -v name="proxima-lab-$1" '$3 == "cgroup2" || ($3 == "cgroup" && $4 ~ /name=systemd/) { printf "%s/%s ", $2, name }' /proc/mounts
 }
 
+# empty_group FOLDER: ends what is left in it, and removes it.
+empty_group() {
+    local left tenths
+    for ((tenths = 20; tenths > 0; tenths--)); do
+        [[ -d "$1" ]] || return 0
+        mapfile -t left < <(find "$1" -name cgroup.procs -exec cat {} +)
+        if ((${#left[@]})); then
+            kill -KILL "${left[@]}" 2>/dev/null || true
+            sleep 0.1
+        else
+            find "$1" -depth -type d -exec rmdir {} + || true
+        fi
+    done
+}
+
 # gone NAME: ends what is left of that box, waits for it, forgets it.
 gone() {
     local state="$LAB_STATE/$1" pid tenths=150 link subnet group
@@ -146,6 +157,7 @@ gone() {
         # Its container ends with it.
         if supervisor "$1" >/dev/null; then kill -KILL "$pid"; fi
     fi
+    for group in $(control_groups "$1"); do empty_group "$group"; done
     if [[ -e "$state/settings" ]]; then
         link="$(setting "$1" link)" subnet="$(setting "$1" subnet)"
         # The network namespace goes with the last process in it, and the cable with the namespace.
@@ -156,9 +168,6 @@ gone() {
         ip link delete "$link" 2>/dev/null || true
         ip route delete unreachable "$subnet.0/30" metric "$GUARD_METRIC" 2>/dev/null || true
     fi
-    for group in $(control_groups "$1"); do
-        if [[ -d "$group" ]]; then find "$group" -depth -type d -exec rmdir {} + || true; fi
-    done
     rm -rf --one-file-system "$state"
 }
 

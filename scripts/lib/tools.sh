@@ -63,6 +63,15 @@ postgres_is_installed() {
 
 chromium_is_installed() { have chromium || have chromium-browser; }
 
+# want_lab: what scripts/lab uses.
+want_lab() {
+    want mmdebstrap have mmdebstrap
+    want systemd-container have systemd-nspawn
+    want iproute2 have ip
+    want nftables have nft
+    want openssh-client have ssh-keygen
+}
+
 # want_rust [clippy] [rustfmt]: notes what is missing of cargo, rustc, the C compiler that some crates need, and the named tools.
 want_rust() {
     if ! rust_is_new_enough && [[ -d "${CARGO_HOME:-$HOME/.cargo}/bin" ]]; then PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"; fi

@@ -7,11 +7,13 @@ mod app;
 mod client;
 mod database;
 mod gateway;
+mod lab;
 mod process;
 
 pub use app::{Customer, PASSWORD, TestApp};
 pub use client::{Answer, Client};
 pub use database::{Audited, Blocker, audited, database_url, dump, rows_matching, wait_until};
 pub use gateway::{Beat, Exchange, TestGateway};
+pub use lab::{Cable, Lab, LabOptions, LabUser, Reboot};
 pub use process::{DashboardProcess, Finished, Folder, run_program};
 pub use reqwest::Method;
