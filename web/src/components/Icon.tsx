@@ -23,6 +23,10 @@ const PATHS = {
   search: 'M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14M20.5 20.5L16 16',
   columns: 'M4 4h16v16H4zM10 4v16M15 4v16',
   refresh: 'M20 5v5h-5M4 19v-5h5M5.5 9a7 7 0 0 1 11.6-2.6L20 10M18.5 15a7 7 0 0 1-11.6 2.6L4 14',
+  undo: 'M9 6L4 11l5 5M4 11h9.5a5.25 5.25 0 0 1 0 10.5H10',
+  minus: 'M6 12h12',
+  wait: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18M12 7.5V12l3 2',
+  stop: 'M7 7h10v10H7z',
   download: 'M12 4v11M7 11l5 5 5-5M4 20h16',
 } as const;
 

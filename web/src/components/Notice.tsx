@@ -3,7 +3,7 @@ import { Icon } from './Icon';
 import classes from './Notice.module.css';
 
 interface NoticeProps {
-  tone: 'info' | 'warn' | 'bad';
+  tone: 'info' | 'ok' | 'warn' | 'bad';
   title?: string;
   action?: ReactNode;
   /** Announced at once when it appears; for what a person must not miss. */
@@ -18,7 +18,7 @@ export function Notice({ tone, title, action, urgent, children }: NoticeProps) {
     <div className={classes.notice} data-tone={tone} role={role}>
       {tone !== 'info' && (
         <span className={classes.icon}>
-          <Icon name="warning" />
+          <Icon name={tone === 'ok' ? 'check' : 'warning'} />
         </span>
       )}
       <div className={classes.content}>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exactUtc, relativeTime, spokenUtc, utcFromLocalInput } from './time';
+import { duration, exactUtc, relativeTime, spokenUtc, ticking, utcFromLocalInput } from './time';
 
 const NOW = Date.parse('2025-11-21T20:30:15Z');
 
@@ -34,5 +34,24 @@ describe('exact times', () => {
     expect(utcFromLocalInput('2025-13-40T20:30')).toBeUndefined();
     expect(utcFromLocalInput('yesterday')).toBeUndefined();
     expect(utcFromLocalInput(undefined)).toBeUndefined();
+  });
+});
+
+describe('durations', () => {
+  it.each([
+    [-5, '0.0 s'],
+    [420, '0.4 s'],
+    [999, '1 s'],
+    [12_400, '12 s'],
+    [59_700, '1 min 00 s'],
+    [65_000, '1 min 05 s'],
+    [3_600_000, '1 h 00 min'],
+    [7_380_000, '2 h 03 min'],
+  ])('%i ms is "%s"', (ms, expected) => {
+    expect(duration(ms)).toBe(expected);
+  });
+
+  it('ticks in whole seconds that have passed', () => {
+    expect([ticking(-300), ticking(1_999), ticking(59_999), ticking(60_000)]).toEqual(['1 s', '1 s', '59 s', '1 min 00 s']);
   });
 });

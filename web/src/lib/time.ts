@@ -44,3 +44,17 @@ export function utcFromLocalInput(value: string | undefined): string | undefined
   const date = new Date(`${value.length === 16 ? `${value}:00` : value}Z`);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
+
+/** How long something took: `0.4 s`, `12 s`, `1 min 05 s`, `2 h 03 min`. */
+export function duration(ms: number): string {
+  if (ms < 950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < MINUTE) return `${seconds} s`;
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ${two(seconds % MINUTE)} s`;
+  return `${Math.floor(seconds / HOUR)} h ${two(Math.floor((seconds % HOUR) / MINUTE))} min`;
+}
+
+/** How long something has been going on, in whole seconds, so that it ticks evenly. */
+export function ticking(ms: number): string {
+  return duration(Math.max(1, Math.floor(Math.max(0, ms) / 1000)) * 1000);
+}

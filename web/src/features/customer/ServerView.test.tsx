@@ -2,26 +2,30 @@ import { screen } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 import type { Server } from '@/api/types';
 import { mockApi } from '@/test/api';
-import { aConfig, aServer, SERVER_ID } from '@/test/data';
+import { aConfig, aServer, NO_CONNECTION, SERVER_ID } from '@/test/data';
 import { show } from '@/test/render';
 import { ServerView } from './ServerView';
 
 async function view(server: Server, dashboardIpAllowlist: string[] = []) {
   mockApi({
     [`GET /servers/${SERVER_ID}/config`]: { body: aConfig() },
+    [`GET /servers/${SERVER_ID}/connection`]: { body: NO_CONNECTION },
+    [`GET /servers/${SERVER_ID}/jobs`]: { body: { items: [], nextCursor: null } },
     'GET /platform': { body: { dashboardIpAllowlist, version: '1.0.0' } },
   });
   await show(<ServerView server={server} />);
 }
 
 describe('ServerView', () => {
-  it('explains a server that is not installed, without asking for credentials', async () => {
+  it('asks for the SSH login of a server that is not installed', async () => {
     await view(aServer({ status: 'NOT_INSTALLED' }), ['203.0.113.7', '2001:db8::/32']);
-    expect(screen.getByRole('heading', { name: 'Connect your server' })).toBeInTheDocument();
+    expect(await screen.findByRole('heading', { name: 'Connect your server' })).toBeInTheDocument();
     expect(screen.getAllByText('Not installed').length).toBeGreaterThan(0);
     expect(await screen.findByText('203.0.113.7, 2001:db8::/32')).toBeInTheDocument();
     expect(screen.getByRole('button', { name: 'Copy dashboard IP allowlist' })).toBeInTheDocument();
-    expect(screen.queryByLabelText(/ssh/i)).not.toBeInTheDocument();
+    expect(screen.getByLabelText('Host')).toHaveValue('');
+    expect(screen.getByLabelText('Port')).toHaveValue('22');
+    expect(screen.getByLabelText('User')).toHaveValue('root');
   });
 
   it('leaves the allowlist panel out while the list is empty', async () => {
@@ -32,6 +36,7 @@ describe('ServerView', () => {
 
   it('has no Connect card once a gateway has reported', async () => {
     await view(aServer({ status: 'OFFLINE' }));
+    expect(await screen.findByRole('button', { name: 'Connect the server' })).toBeInTheDocument();
     expect(screen.queryByRole('heading', { name: 'Connect your server' })).not.toBeInTheDocument();
     expect(screen.getByText('Offline')).toBeInTheDocument();
   });

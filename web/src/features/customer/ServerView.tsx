@@ -4,9 +4,10 @@ import type { Server } from '@/api/types';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ServerStatusDot } from '@/components/StatusDot';
+import { ServerWork } from '@/features/connection/ServerWork';
+import { JobHistory } from '@/features/jobs/JobHistory';
 import { ManageCard } from '@/features/server/ManageCard';
 import { ServerFacts } from '@/features/server/ServerCard';
-import { ConnectCard } from './ConnectCard';
 import { LicenseBanner } from './LicenseBanner';
 import { StatusMeaning } from './StatusMeaning';
 
@@ -22,11 +23,12 @@ export function ServerView({ server, notice }: { server: Server; notice?: ReactN
       <Stack gap="md">
         {notice}
         <LicenseBanner license={server.license} />
-        {server.status === 'NOT_INSTALLED' && <ConnectCard />}
+        <ServerWork server={server} />
         <Section title="Status" hint={<StatusMeaning status={server.status} />}>
           <ServerFacts server={server} />
         </Section>
         <ManageCard serverId={server.id} serverStatus={server.status} />
+        <JobHistory serverId={server.id} />
       </Stack>
     </>
   );

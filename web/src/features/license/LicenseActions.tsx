@@ -10,9 +10,10 @@ interface LicenseActionsProps {
   username: string;
   /** Whether a gateway may be running on this key. */
   installed: boolean;
+  onRegenerated: () => void;
 }
 
-export function LicenseActions({ license, username, installed }: LicenseActionsProps) {
+export function LicenseActions({ license, username, installed, onRegenerated }: LicenseActionsProps) {
   const [open, setOpen] = useState<'regenerate' | 'revoke' | 'reinstate' | null>(null);
   const dialog = (name: NonNullable<typeof open>) => ({
     opened: open === name,
@@ -54,7 +55,7 @@ export function LicenseActions({ license, username, installed }: LicenseActionsP
           Reinstate
         </Button>
       </Group>
-      <RegenerateDialog {...dialog('regenerate')} />
+      <RegenerateDialog {...dialog('regenerate')} onRegenerated={onRegenerated} />
       <RevokeDialog {...dialog('revoke')} />
       <ReinstateDialog {...dialog('reinstate')} />
     </>

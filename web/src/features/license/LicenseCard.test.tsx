@@ -11,7 +11,7 @@ const KEY = `pk_${'x'.repeat(39)}Ab3f`;
 
 async function card(license: License, more: Parameters<typeof mockApi>[0] = {}) {
   const api = mockApi({ [`GET ${BASE}`]: { body: license }, ...more });
-  const shown = await show(<LicenseCard serverId={SERVER_ID} username="acme" serverStatus="ONLINE" />);
+  const shown = await show(<LicenseCard serverId={SERVER_ID} serverName="acme's Server" username="acme" serverStatus="ONLINE" />);
   await screen.findByText('License key');
   return { api, ...shown };
 }

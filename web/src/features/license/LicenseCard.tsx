@@ -1,4 +1,5 @@
 import { Stack } from '@mantine/core';
+import { useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { licenseQuery } from '@/api/licenses';
 import type { License, ServerStatus } from '@/api/types';
@@ -7,24 +8,49 @@ import { LicenseBadge } from '@/components/LicenseBadge';
 import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines } from '@/components/States';
+import { Notice } from '@/components/Notice';
+import { RunJob } from '@/features/jobs/RunJob';
 import { spokenUtc } from '@/lib/time';
 import { KeyField } from './KeyField';
 import { LicenseActions } from './LicenseActions';
 
 interface LicenseCardProps {
   serverId: string;
+  serverName: string;
   username: string;
   serverStatus: ServerStatus;
 }
 
-export function LicenseCard({ serverId, username, serverStatus }: LicenseCardProps) {
+export function LicenseCard({ serverId, serverName, username, serverStatus }: LicenseCardProps) {
   const license = useQuery(licenseQuery(serverId));
+  const [regenerated, setRegenerated] = useState(false);
+  const installed = serverStatus !== 'NOT_INSTALLED';
   return (
     <Section title="License">
       {license.data !== undefined ? (
         <Stack gap="md">
           <LicenseFacts license={license.data} />
-          <LicenseActions license={license.data} username={username} installed={serverStatus !== 'NOT_INSTALLED'} />
+          {regenerated && installed && (
+            <Notice
+              tone="warn"
+              title="The gateway has to get its new key"
+              action={
+                <RunJob server={{ id: serverId, name: serverName }} kind="INSTALL" disabled={serverStatus === 'INSTALLING'}>
+                  Re-install now
+                </RunJob>
+              }
+            >
+              Its old key was retired. Until the gateway is installed again it stops within a minute and refuses visitors.
+            </Notice>
+          )}
+          <LicenseActions
+            license={license.data}
+            username={username}
+            installed={installed}
+            onRegenerated={() => {
+              setRegenerated(true);
+            }}
+          />
         </Stack>
       ) : license.isError ? (
         <ErrorState what="The license" error={license.error} onRetry={() => void license.refetch()} retrying={license.isFetching} />

@@ -5,7 +5,7 @@ import { notifyDone } from '@/lib/notify';
 import { licenseError } from './conflict';
 import type { LicenseDialogProps } from './LicenseActions';
 
-export function RegenerateDialog({ opened, onClose, license, username, installed }: LicenseDialogProps) {
+export function RegenerateDialog({ opened, onClose, license, username, installed, onRegenerated }: LicenseDialogProps & { onRegenerated: () => void }) {
   const regenerate = useRegenerateLicense(license.serverId);
   const close = (): void => {
     regenerate.reset();
@@ -26,6 +26,7 @@ export function RegenerateDialog({ opened, onClose, license, username, installed
           onSuccess: () => {
             notifyDone('A new license key was issued.');
             close();
+            onRegenerated();
           },
         });
       }}

@@ -1,8 +1,11 @@
-import { List } from '@mantine/core';
+import { Button, List, Stack } from '@mantine/core';
+import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { User } from '@/api/types';
 import { useDeleteUser } from '@/api/users';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
+import { Notice } from '@/components/Notice';
+import { JobDialog } from '@/features/jobs/JobDialog';
 import { notifyDone } from '@/lib/notify';
 
 interface DeleteUserDialogProps {
@@ -13,6 +16,8 @@ interface DeleteUserDialogProps {
 
 export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogProps) {
   const remove = useDeleteUser();
+  const navigate = useNavigate();
+  const [uninstalling, setUninstalling] = useState(false);
   // Kept while the dialog fades out, so that its words do not vanish first.
   const [last, setLast] = useState(user);
   if (user !== null && user !== last) setLast(user);
@@ -23,33 +28,70 @@ export function DeleteUserDialog({ user, onClose, onDeleted }: DeleteUserDialogP
     onClose();
   };
 
+  const server = last?.server ?? null;
   return (
-    // There from the start, so that closing it for the first time returns the focus, too.
-    <ConfirmDialog
-      opened={user !== null}
-      onClose={close}
-      title={`Delete ${username}`}
-      confirmLabel="Delete user"
-      danger
-      typed={{ value: username, what: 'username' }}
-      pending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => {
-        if (last === null) return;
-        remove.mutate(
-          { userId: last.id, username },
-          {
-            onSuccess: () => {
-              notifyDone(`${username} was deleted.`);
-              close();
-              onDeleted?.();
+    <>
+      {/* There from the start, so that closing it for the first time returns the focus, too. */}
+      <ConfirmDialog
+        opened={user !== null}
+        onClose={close}
+        title={`Delete ${username}`}
+        confirmLabel="Delete user"
+        danger
+        typed={{ value: username, what: 'username' }}
+        pending={remove.isPending}
+        error={remove.error}
+        onConfirm={() => {
+          if (last === null) return;
+          remove.mutate(
+            { userId: last.id, username },
+            {
+              onSuccess: () => {
+                notifyDone(`${username} was deleted.`);
+                close();
+                onDeleted?.();
+              },
             },
-          },
-        );
-      }}
-    >
-      {last !== null && <WhatHappens user={last} />}
-    </ConfirmDialog>
+          );
+        }}
+      >
+        {last !== null && (
+          <Stack gap="md">
+            <WhatHappens user={last} />
+            {server !== null && server.status !== 'NOT_INSTALLED' && (
+              <Notice
+                tone="info"
+                title="The gateway stays on the customer’s machine"
+                action={
+                  <Button
+                    variant="default"
+                    onClick={() => {
+                      close();
+                      setUninstalling(true);
+                    }}
+                  >
+                    Uninstall first
+                  </Button>
+                }
+              >
+                Deleting the user does not remove it from there. Afterwards this dashboard cannot log in to that machine any more.
+              </Notice>
+            )}
+          </Stack>
+        )}
+      </ConfirmDialog>
+      {server !== null && last !== null && (
+        <JobDialog
+          opened={uninstalling}
+          onClose={() => {
+            setUninstalling(false);
+          }}
+          server={server}
+          kind="UNINSTALL"
+          onBegun={() => void navigate({ to: '/admin/users/$userId', params: { userId: last.id } })}
+        />
+      )}
+    </>
   );
 }
 

@@ -9,6 +9,8 @@ import { Icon } from '@/components/Icon';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines, OutOfDate } from '@/components/States';
+import { ServerWork } from '@/features/connection/ServerWork';
+import { JobHistory } from '@/features/jobs/JobHistory';
 import { LicenseCard } from '@/features/license/LicenseCard';
 import { ManageCard } from '@/features/server/ManageCard';
 import { ServerCard } from '@/features/server/ServerCard';
@@ -83,11 +85,15 @@ function EditUser({ user }: { user: User }) {
         <div className={classes.columns}>
           <div className={classes.column}>
             {account}
-            <LicenseCard serverId={server.id} username={user.username} serverStatus={server.status} />
+            <LicenseCard serverId={server.id} serverName={server.name} username={user.username} serverStatus={server.status} />
           </div>
           <div className={classes.column}>
             <ServerCard server={server} />
+            <ServerWork server={server} admin />
             <ManageCard serverId={server.id} serverStatus={server.status} />
+          </div>
+          <div className={classes.wide}>
+            <JobHistory serverId={server.id} />
           </div>
         </div>
       ) : (

@@ -1,0 +1,71 @@
+import { Group, Stack } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { platformQuery } from '@/api/session';
+import type { Connection, Server } from '@/api/types';
+import { Fact, Facts } from '@/components/Facts';
+import { Notice } from '@/components/Notice';
+import { Section } from '@/components/Section';
+import { RunJob } from '@/features/jobs/RunJob';
+import { refusal } from './stage';
+
+interface GatewayCardProps {
+  server: Server;
+  connection: Connection;
+  /** A job is under way. */
+  busy: boolean;
+}
+
+/** Why there is nothing to update, or undefined. */
+export function updateRefusal(installed: string | null | undefined, own: string | undefined): string | undefined {
+  if (own === undefined || installed === null || installed === undefined) return undefined;
+  return installed === own ? `The server runs this dashboard’s version already: ${own}.` : undefined;
+}
+
+/** What can be done with a gateway that is installed. */
+export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
+  const platform = useQuery(platformQuery);
+  const refused = refusal(connection, busy);
+  const own = platform.data?.version;
+  const current = updateRefusal(server.installedVersion, own);
+  const off = { server, confirm: true, disabled: refused !== undefined, reason: refused };
+  const newer = refused === undefined && current === undefined && own !== undefined && server.installedVersion !== null;
+
+  return (
+    <Section title="Gateway" hint="Update, restart or remove what runs on the server.">
+      <Stack gap="md">
+        {server.status === 'OFFLINE' && !busy && (
+          <Notice tone="warn" title="The gateway is not reporting">
+            It may still be serving. Look at the machine and its network; a restart may help. If its license key was
+            regenerated, the gateway is stopped until Re-install gives it the new one.
+          </Notice>
+        )}
+        <Facts>
+          <Fact name="Installed version">
+            {server.installedVersion ? <span className="mono">{server.installedVersion}</span> : 'Not reported yet'}
+          </Fact>
+          <Fact name="This dashboard’s">{own === undefined ? '…' : <span className="mono">{own}</span>}</Fact>
+        </Facts>
+        <Group gap="xs">
+          <RunJob
+            {...off}
+            kind="UPDATE"
+            variant={newer ? 'filled' : 'default'}
+            disabled={refused !== undefined || current !== undefined}
+            reason={refused ?? current}
+          >
+            Update
+          </RunJob>
+          <RunJob {...off} kind="RESTART">
+            Restart
+          </RunJob>
+          <RunJob {...off} kind="INSTALL">
+            Re-install
+          </RunJob>
+          <RunJob {...off} kind="UNINSTALL">
+            Uninstall
+          </RunJob>
+        </Group>
+      </Stack>
+    </Section>
+  );
+}

@@ -1,0 +1,72 @@
+import { ActionIcon, Group, Tooltip } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { isUnfinished, jobQuery, refreshAfterJob } from '@/api/jobs';
+import type { Job } from '@/api/types';
+import { Icon } from '@/components/Icon';
+import { Section } from '@/components/Section';
+import { CancelJob } from './CancelJob';
+import type { JobServer } from './JobDialog';
+import { JobView } from './JobView';
+import { RunJob } from './RunJob';
+import { JOB_KIND } from './words';
+
+interface JobCardProps {
+  server: JobServer;
+  job: Job;
+  /** Why the job may not be tried again. */
+  retryRefused?: string;
+  onPutAway: () => void;
+}
+
+/** The job in the foreground. */
+export function JobCard({ server, job: listed, retryRefused, onPutAway }: JobCardProps) {
+  const client = useQueryClient();
+  const followed = useQuery(jobQuery(server.id, listed.id));
+  const job = followed.data ?? listed;
+  const running = isUnfinished(job);
+
+  // Its end changes what the rest of the page tells.
+  const wasRunning = useRef(running);
+  useEffect(() => {
+    if (wasRunning.current && !running) void refreshAfterJob(client, server.id);
+    wasRunning.current = running;
+  }, [client, running, server.id]);
+
+  const { name, doing } = JOB_KIND[job.kind];
+  return (
+    <Section
+      title={running ? `${doing}…` : name}
+      hint={running ? 'It goes on when you leave this page. Come back to it at any time.' : undefined}
+      aside={
+        running ? (
+          <CancelJob serverId={server.id} job={job} />
+        ) : (
+          <Group gap="xs">
+            <Tooltip label="Put away. It stays in the history.">
+              <ActionIcon variant="subtle" color="gray" aria-label={`Put away this ${name.toLowerCase()}`} onClick={onPutAway}>
+                <Icon name="close" size={15} />
+              </ActionIcon>
+            </Tooltip>
+          </Group>
+        )
+      }
+    >
+      <JobView
+        serverId={server.id}
+        jobId={job.id}
+        retry={
+          <RunJob
+            server={server}
+            kind={job.kind}
+            confirm={job.kind === 'UNINSTALL'}
+            disabled={retryRefused !== undefined}
+            reason={retryRefused}
+          >
+            Try again
+          </RunJob>
+        }
+      />
+    </Section>
+  );
+}
