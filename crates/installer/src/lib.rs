@@ -21,6 +21,7 @@ pub mod outbound;
 pub mod plan;
 pub mod problem;
 pub mod run;
+mod scripts;
 pub mod ssh;
 pub mod target;
 pub mod text;
@@ -31,7 +32,8 @@ pub use outbound::{AddressPolicy, Outbound, Resolver, SystemResolver};
 pub use plan::{JobKind, Plan, PlannedStep, StepId, plan};
 pub use problem::{Problem, ProblemReport};
 pub use run::{
-    AccessTraded, Earlier, Fenced, Job, JobInputs, Journal, Outcome, StepEnd, StepState, Succeeded, Tools, run,
+    AccessTraded, Earlier, Fenced, Job, JobInputs, Journal, Outcome, StepEnd, StepState, Succeeded, Tools,
+    forget_access, run,
 };
 pub use ssh::{Credential, HostKey, Login, Privileges, Session, probe_host_key};
 pub use target::Target;

@@ -411,3 +411,6 @@ fn listed(items: &[String]) -> String {
 }
 
 mod on_the_box;
+
+#[cfg(test)]
+mod tests;

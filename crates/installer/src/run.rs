@@ -6,6 +6,8 @@ mod remote;
 mod steps;
 mod undo;
 
+pub use access::forget_access;
+
 use crate::binaries::BinaryStore;
 use crate::facts::Facts;
 use crate::outbound::Outbound;

@@ -12,7 +12,7 @@ pub use credential::{Credential, Login};
 pub use exec::{Exec, Listener, Output, Payload, Stop};
 pub use host_key::{HostKey, probe_host_key};
 pub use privileges::Privileges;
-pub(crate) use privileges::{Privileged, Silent, privileged};
+pub(crate) use privileges::Silent;
 pub use session::{Connection, Session};
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The dashboard connects only to addresses that were checked, and never asks for them twice.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use async_trait::async_trait;
 use proxima_installer::outbound::{OutboundError, Refused};
 use proxima_installer::target::Host;

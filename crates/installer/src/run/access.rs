@@ -4,34 +4,22 @@
 use super::driver::Run;
 use super::remote::succeeded;
 use super::steps::Ended;
-use super::{AccessTraded, AccessWish, StepState};
+use super::{AccessTraded, AccessWish, Fenced, StepState, Tools};
 use crate::plan::StepId;
 use crate::problem::Problem;
+use crate::scripts::{AUTHORIZE, GRANT, HELPER, REVOKE};
 use crate::ssh::{Credential, Exec, HostKey, Login, Payload, Privileges, Session, Silent, Stop};
+use crate::target::Target;
+use crate::text::Redactor;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::{LineEnding, PrivateKey};
 use secrecy::SecretString;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const WHAT: &str = "Writing authorized_keys";
-
-/// Reads three lines: a mode, our mark, and a line. `add` appends the line, `drop` removes that very
-/// line, `only` removes every line that ends in the mark and appends the line unless it is empty.
-/// Other lines stay as they are; the file is exchanged as a whole, with its owner and mode. Runs as
-/// the user who logs in: it is their file.
-const AUTHORIZE: &str = concat!(
-    "exec env LC_ALL=C sh -c '",
-    "umask 077; read -r mode && read -r mark && IFS= read -r line || exit 64; cd || exit 71; ",
-    "mkdir -p .ssh || exit 71; f=$(readlink -f .ssh/authorized_keys) || exit 71; t=\"$f.proxima\"; src=\"$f\"; ",
-    "if [ -f \"$f\" ]; then cp -p \"$f\" \"$t\" || exit 72; ",
-    "elif [ -z \"$line\" ]; then exit 0; else src=/dev/null; fi; ",
-    "case $mode in ",
-    "add) { grep \"\" \"$src\"; echo \"$line\"; } >\"$t\";; ",
-    "drop) grep -vxF -e \"$line\" \"$src\" >\"$t\" || [ $? -eq 1 ];; ",
-    "only) { grep -v \" $mark$\" \"$src\"; if [ -n \"$line\" ]; then echo \"$line\"; fi; } >\"$t\";; ",
-    "*) exit 64;; esac && mv -f \"$t\" \"$f\" || { rm -f \"$t\"; exit 72; }'",
-);
 
 /// A key, its public half, and its line.
 struct NewKey {
@@ -59,18 +47,22 @@ impl Run<'_> {
     async fn try_trade(&mut self, wish: &AccessWish) -> Result<(), Stop> {
         let cancel = self.job.cancel.clone();
         self.ensure_session(&cancel).await?;
-        if self.privileges != Some(Privileges::Root) {
-            let reason = "a key alone does not make this user root; log in as root to have one".to_owned();
-            return Err(Problem::AccessNotTraded { reason }.into());
-        }
         let key = self.new_key(wish)?;
         let mark = mark(wish);
+        // Every other way to be root works with the key alone.
+        let granted = self.privileges == Some(Privileges::SudoPassword);
+        if granted {
+            self.grant(&cancel).await?;
+        }
         self.authorize("add", &mark, &key.line, &cancel).await?;
         self.line(StepId::Access, &format!("The key {} is on the server.", key.public.fingerprint)).await?;
         let never = CancellationToken::new();
         if let Err(stop) = self.log_in_once(&key, &cancel).await {
             if matches!(stop, Stop::Problem(_)) {
                 self.authorize("drop", &mark, &key.line, &never).await?;
+                if granted {
+                    self.revoke(&never).await?;
+                }
             }
             return Err(stop);
         }
@@ -87,6 +79,28 @@ impl Run<'_> {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Lets the user be root through the helper.
+    async fn grant(&mut self, cancel: &CancellationToken) -> Result<(), Stop> {
+        let what = "Giving the user a helper to be root with";
+        let user = self.job.target.user().to_owned();
+        if !is_plain_name(&user) {
+            let reason = "the user's name cannot be written into sudoers safely".to_owned();
+            return Err(Problem::AccessNotTraded { reason }.into());
+        }
+        let limit = self.tools.limits.command;
+        let head = format!("{user}\n{HELPER}");
+        let output = self.remote(StepId::Access, cancel)?.script(what, &GRANT, head.as_bytes(), limit).await?;
+        succeeded(what, &output).map_err(Stop::from)
+    }
+
+    async fn revoke(&mut self, cancel: &CancellationToken) -> Result<(), Stop> {
+        let what = "Removing the helper";
+        let limit = self.tools.limits.command;
+        self.ensure_session(cancel).await?;
+        let output = self.remote(StepId::Access, cancel)?.script(what, &REVOKE, b"", limit).await?;
+        succeeded(what, &output).map_err(Stop::from)
     }
 
     /// Removes our keys from the box, whoever logs in.
@@ -114,10 +128,8 @@ impl Run<'_> {
     async fn authorize(&mut self, mode: &str, mark: &str, line: &str, cancel: &CancellationToken) -> Result<(), Stop> {
         let limit = self.tools.limits.command;
         self.ensure_session(cancel).await?;
-        let head = Zeroizing::new(format!("{mode}\n{mark}\n{line}\n").into_bytes());
-        let exec = Exec { what: WHAT, command: AUTHORIZE, payload: Payload { head, body: None }, limit };
         let mut remote = self.remote(StepId::Access, cancel)?;
-        let output = remote.session.exec(exec, &mut remote.log, cancel).await?;
+        let output = remote.session.exec(authorizing(mode, mark, line, limit), &mut remote.log, cancel).await?;
         succeeded(WHAT, &output).map_err(Stop::from)
     }
 
@@ -134,6 +146,50 @@ impl Run<'_> {
         session.close().await;
         found.map(|_| ())
     }
+}
+
+/// Removes this server's key (and the helper, if there is one) from the box: "forget this server's
+/// access". Logs in with `login`, which may be that very key.
+///
+/// # Errors
+/// What keeps us from it; nothing is removed then, or the key is and the helper is not.
+pub async fn forget_access(
+    target: &Target,
+    pinned: &HostKey,
+    login: &Login,
+    server_id: Uuid,
+    tools: &Tools,
+) -> Result<(), Problem> {
+    let never = CancellationToken::new();
+    let limit = tools.limits.command;
+    let redactor = Redactor::new(login.secrets());
+    let mut session = Session::open(target, pinned, login, &tools.outbound, redactor).await?;
+    let problem = |stop| match stop {
+        Stop::Problem(problem) => problem,
+        Stop::Fenced(Fenced(reason)) => Problem::ConnectionLost { reason },
+    };
+    session.detect_privileges(&mut Silent, &never).await.map_err(problem)?;
+    let mark = mark(&AccessWish { server_id, allow_from: vec![] });
+    let output = session.exec(authorizing("only", &mark, "", limit), &mut Silent, &never).await.map_err(problem)?;
+    succeeded(WHAT, &output)?;
+    let what = "Removing the helper";
+    let (command, head) = session.as_root(&REVOKE, b"");
+    let exec = Exec { what, command, payload: Payload { head, body: None }, limit };
+    let output = session.exec(exec, &mut Silent, &never).await.map_err(problem)?;
+    session.close().await;
+    succeeded(what, &output)
+}
+
+fn authorizing(mode: &str, mark: &str, line: &str, limit: Duration) -> Exec<'static> {
+    let head = Zeroizing::new(format!("{mode}\n{mark}\n{line}\n").into_bytes());
+    Exec { what: WHAT, command: AUTHORIZE, payload: Payload { head, body: None }, limit }
+}
+
+/// A name that means itself in sudoers(5): no `%group`, `#number`, alias or escape.
+fn is_plain_name(user: &str) -> bool {
+    user.len() <= 32
+        && user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && user.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte))
 }
 
 /// Ends our lines: letters, digits, `-` and `:` only, so that it is itself as a pattern.

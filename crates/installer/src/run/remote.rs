@@ -5,7 +5,8 @@ use super::Journal;
 use crate::binaries::Binary;
 use crate::plan::StepId;
 use crate::problem::Problem;
-use crate::ssh::{Exec, Listener, Output, Payload, Privileged, Session, Stop, privileged};
+use crate::scripts::{Privileged, SETUP, STAGED, UNDO_UPLOAD, UNINSTALL, UPLOAD};
+use crate::ssh::{Exec, Listener, Output, Payload, Session, Stop};
 use crate::text::{Redactor, clean};
 use async_trait::async_trait;
 use proxima_types::setup::{SETUP_PROTOCOL, SetupAction, SetupProblem, SetupReply, SetupRequest, StepOutcome};
@@ -14,36 +15,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// Characters of a sentence that the box's setup program says.
-const SENTENCE_CHARS_MAX: usize = 600;
+/// Characters of any one text in the setup program's replies.
+const TEXT_CHARS_MAX: usize = 2000;
 /// Between two questions to a setup program that is busy with another request.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 /// How often a busy setup program is asked.
 const BUSY_TRIES: usize = 20;
-
-/// Prints `proxima-staged=` and the SHA-256 of what is staged, if anything is.
-const STAGED: Privileged = privileged!(
-    "f=/usr/local/lib/proxima-gateway/staged; [ -f $f ] || exit 0; s=$(sha256sum <$f) && echo proxima-staged=${s%% *}"
-);
-
-/// Reads `<sha256> <bytes>` and the bytes; the exit statuses are told apart in [`upload`].
-const UPLOAD: Privileged = privileged!(concat!(
-    "umask 022; d=/usr/local/lib/proxima-gateway; read -r want size || exit 70; ",
-    "mkdir -p $d || exit 71; rm -f $d/upload.*; t=$d/upload.$$; trap \"rm -f $t\" EXIT HUP INT TERM; ",
-    "cat >$t || exit 72; s=$(sha256sum <$t) || exit 73; [ \"${s%% *}\" = \"$want\" ] || exit 74; ",
-    "{ sync $t 2>/dev/null || sync; } && chmod 755 $t && mv -f $t $d/staged || exit 75; ",
-    "trap - EXIT; echo proxima-upload=done"
-));
-
-/// Removes what [`UPLOAD`] left; keeps the folder when something else is in it.
-const UNDO_UPLOAD: Privileged =
-    privileged!("d=/usr/local/lib/proxima-gateway; rm -f $d/staged $d/upload.*; rmdir $d 2>/dev/null; exit 0");
-
-/// The staged binary, else the one in use; exit status 69 when there is none.
-const SETUP: Privileged = privileged!(concat!(
-    "d=/usr/local/lib/proxima-gateway; for b in $d/staged $d/proxima-gateway; do ",
-    "if [ -x $b ]; then exec $b setup; fi; done; exit 69"
-));
 
 /// Passes what a command says on to the journal, as lines of one step.
 pub(super) struct StepLog<'a> {
@@ -141,23 +118,30 @@ impl Remote<'_> {
         let json = serde_json::to_vec(&request).map_err(|_| unreadable("the request cannot be written"))?;
         let mut json = Zeroizing::new(json);
         json.push(b'\n');
-        let output = self.script(what, &SETUP, &json, limit).await?;
+        let script = if matches!(action, SetupAction::Uninstall {}) { UNINSTALL } else { SETUP };
+        let output = self.script(what, &script, &json, limit).await?;
         if output.code == Some(69) && output.stdout.is_empty() {
             return Ok(not_installed());
         }
         let reply = String::from_utf8_lossy(&output.stdout);
         let reply = reply.lines().rev().map(str::trim).find(|line| !line.is_empty());
-        let reply: Option<SetupReply> = reply.and_then(|line| serde_json::from_str(line).ok());
-        let mut reply = reply.ok_or_else(|| {
+        let reply: Option<serde_json::Value> = reply.and_then(|line| serde_json::from_str(line).ok());
+        let reply = reply.and_then(|reply| serde_json::from_value(scrubbed(reply, self.redactor)).ok());
+        Ok(reply.ok_or_else(|| {
             let said = if output.said.is_empty() { output.status.clone() } else { output.said.clone() };
             unreadable(&said)
-        })?;
-        reply.problem = reply.problem.map(|problem| SetupProblem {
-            code: problem.code,
-            sentence: self.redactor.redact(&clean(problem.sentence.as_bytes(), SENTENCE_CHARS_MAX)),
-            remedy: self.redactor.redact(&clean(problem.remedy.as_bytes(), SENTENCE_CHARS_MAX)),
-        });
-        Ok(reply)
+        })?)
+    }
+}
+
+/// The same JSON with every text in it clean, bounded and redacted: all of it may be shown.
+fn scrubbed(value: serde_json::Value, redactor: &Redactor) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => Value::String(redactor.redact(&clean(text.as_bytes(), TEXT_CHARS_MAX))),
+        Value::Array(items) => items.into_iter().map(|item| scrubbed(item, redactor)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, item)| (name, scrubbed(item, redactor))).collect(),
+        other => other,
     }
 }
 
@@ -201,24 +185,4 @@ pub(super) fn succeeded(what: &'static str, output: &Output) -> Result<(), Probl
 fn mark(output: &Output, name: &str) -> Option<String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     stdout.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proxima_types::setup::place;
-
-    #[test]
-    fn scripts_are_one_line_without_what_a_login_shell_would_change() {
-        for script in [STAGED, UPLOAD, UNDO_UPLOAD, SETUP] {
-            for command in [script.root, script.sudo, script.sudo_password] {
-                assert!(!command.contains(['\n', '!', '\\']), "{command}");
-                assert!(command.contains(place::LIB));
-            }
-            assert_eq!(script.root.matches('\'').count(), 2);
-            assert_eq!(script.sudo_password.matches('\'').count(), 4);
-        }
-        assert!(place::STAGED.ends_with("/staged") && place::BINARY.ends_with("/proxima-gateway"));
-        assert!(UPLOAD.root.contains(&format!("/{}$$", place::UPLOAD_PREFIX)));
-    }
 }

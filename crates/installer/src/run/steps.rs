@@ -114,6 +114,7 @@ impl Run<'_> {
             Privileges::Root => "The user is root.",
             Privileges::Sudo => "sudo works without a password.",
             Privileges::SudoPassword => "sudo works with the password.",
+            Privileges::Helper => "The helper of an earlier install works.",
         };
         self.line(StepId::Privileges, line).await?;
         Ok(Ended::done())
@@ -213,6 +214,11 @@ impl Run<'_> {
         let dashboard_url = self.job.inputs.dashboard_url.clone();
         let reply = self.ask(StepId::Reach, &SetupAction::Reach { dashboard_url }, limit, &cancel).await?;
         if let Some(problem) = failure(&reply) {
+            // A wrong clock is the usual reason: it was warned of, and is repeated where it bites.
+            let clock = self.found.warnings.iter().find(|warning| warning.code == "CLOCK_OFF").cloned();
+            if let Some(clock) = clock {
+                self.line(StepId::Reach, &format!("{} {}", clock.sentence, clock.remedy)).await?;
+            }
             return Err(problem.into());
         }
         if let Some(SetupData::Reach(reach)) = reply.data {
@@ -380,7 +386,6 @@ impl Run<'_> {
             }
             self.found.uninstalled = Some(report);
         }
-        self.remote(StepId::Remove, &never)?.undo_upload(limits.command).await?;
         self.forget_access(&never).await?;
         Ok(if reply.outcome == StepOutcome::Unchanged { Ended::unchanged() } else { Ended::done() })
     }

@@ -3,6 +3,7 @@
 use super::exec::{Exec, Listener, Output, Payload, Stop};
 use super::session::Session;
 use crate::problem::Problem;
+use crate::scripts::{HELPER_COMMAND, Privileged, WHO};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,31 +24,9 @@ pub enum Privileges {
     Sudo,
     /// By sudo, with the password as the first line of standard input.
     SudoPassword,
+    /// By sudo, without a password, for the helper alone that an earlier install put there.
+    Helper,
 }
-
-/// One script in its three spellings; see [`crate::ssh::privileged`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Privileged {
-    pub root: &'static str,
-    pub sudo: &'static str,
-    pub sudo_password: &'static str,
-}
-
-/// Makes a [`Privileged`] of a script of one line without single quotes. `-k` ignores cached
-/// passwords, so that whether one is read from standard input never depends on earlier commands.
-macro_rules! privileged {
-    ($script:expr) => {
-        $crate::ssh::Privileged {
-            root: concat!("exec env LC_ALL=C sh -c '", $script, "'"),
-            sudo: concat!("exec env LC_ALL=C sudo -k -n sh -c '", $script, "'"),
-            sudo_password: concat!("exec env LC_ALL=C sudo -k -S -p '' sh -c '", $script, "'"),
-        }
-    };
-}
-pub(crate) use privileged;
-
-/// Prints the effective user's number, with a mark against what login scripts print.
-const WHO: Privileged = privileged!("echo proxima-uid=$(id -u)");
 
 impl Session {
     /// Finds out how to run commands as root, and remembers it.
@@ -89,6 +68,11 @@ impl Session {
             Problem::SudoPasswordMissing { .. } => {}
             other => return Err(other.into()),
         }
+        let verb = Zeroizing::new(WHO.verb.as_bytes().to_vec());
+        let helped = self.exec(exec(HELPER_COMMAND, verb), &mut Silent, cancel).await?;
+        if uid(&helped) == Some(0) {
+            return Ok(Privileges::Helper);
+        }
         let Some(head) = self.sudo_line() else { return Err(Problem::SudoPasswordMissing { user: user() }.into()) };
         let asked = self.exec(exec(WHO.sudo_password, head), listener, cancel).await?;
         if uid(&asked) == Some(0) {
@@ -108,6 +92,7 @@ impl Session {
         let (command, mut line) = match self.privileges {
             Some(Privileges::Sudo) => (script.sudo, Zeroizing::default()),
             Some(Privileges::SudoPassword) => (script.sudo_password, self.sudo_line().unwrap_or_default()),
+            Some(Privileges::Helper) => (HELPER_COMMAND, Zeroizing::new(script.verb.as_bytes().to_vec())),
             Some(Privileges::Root) | None => (script.root, Zeroizing::default()),
         };
         line.extend_from_slice(head);

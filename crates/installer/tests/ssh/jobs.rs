@@ -8,7 +8,7 @@ use proxima_installer::plan::steps_of;
 use proxima_installer::run::{AccessWish, Limits};
 use proxima_installer::{
     AccessTraded, BinaryStore, Credential, Earlier, Fenced, Job, JobInputs, JobKind, Journal, Login, Outcome,
-    ProblemReport, StepEnd, StepId, StepState, Tools, plan, run,
+    ProblemReport, StepEnd, StepId, StepState, Tools, forget_access, plan, run,
 };
 use proxima_types::identity::DashboardUrl;
 use proxima_types::setup::{
@@ -230,16 +230,57 @@ async fn an_install_does_every_step_in_order_and_tells_no_secret() {
 }
 
 #[tokio::test]
-async fn users_with_sudo_install_too_and_keep_their_password() {
+async fn users_with_sudo_are_traded_too_and_forgotten_when_asked() {
     let host = Box_::start();
+    let sudoers = "/etc/sudoers.d/proxima-gateway";
     for user in ["free", "joe"] {
         let mut record = quiet();
-        let done = succeeded(host.run(host.job(JobKind::Install, user), &mut record).await);
-        assert_eq!(record.states[&StepId::Access], StepState::Skipped);
-        assert!(done.warnings.iter().any(|warning| warning.code == "ACCESS_NOT_TRADED"));
-        assert!(record.traded.is_none());
+        succeeded(host.run(host.job(JobKind::Install, user), &mut record).await);
+        assert_eq!(record.states[&StepId::Access], StepState::Done, "{user}: {}", record.text());
         assert!(!host.sshd.log().contains(PASSWORD) && !record.text().contains(PASSWORD));
+        // Only whose sudo asks for a password needs an entry of its own.
+        assert_eq!(host.sshd.read(sudoers).is_some(), user == "joe");
+        let credential = Credential::PrivateKey { pem: record.traded.unwrap().private_key, passphrase: None };
+        let by_key = Login { credential, sudo_password: None };
+        let job = |kind| Job { login: by_key.clone(), ..host.job(kind, user) };
+        for kind in [JobKind::Restart, JobKind::Update, JobKind::Install, JobKind::Uninstall] {
+            let mut record = quiet();
+            record.react = Box::new(|_| Ok(()));
+            let outcome = host.run(job(kind), &mut record).await;
+            if kind == JobKind::Install {
+                // The key before is replaced by the same: the test's randomness does not vary.
+                assert_eq!(record.states[&StepId::Access], StepState::Done);
+            }
+            succeeded(outcome);
+        }
+        assert!(host.has_nothing_of_ours());
+        assert_eq!(host.sshd.read(sudoers), None);
+        assert_eq!(host.sshd.read(&format!("/home/{user}/.ssh/authorized_keys")).as_deref(), Some(""));
     }
+}
+
+#[tokio::test]
+async fn access_can_be_forgotten_alone() {
+    let host = Box_::start();
+    let mut record = quiet();
+    succeeded(host.run(host.job(JobKind::Install, "joe"), &mut record).await);
+    let credential = Credential::PrivateKey { pem: record.traded.unwrap().private_key, passphrase: None };
+    let job = Job { login: Login { credential, sudo_password: None }, ..host.job(JobKind::Restart, "joe") };
+    let tools = host.tools(host.releases.path());
+    forget_access(&job.target, &job.pinned, &job.login, Uuid::from_u128(9), &tools).await.unwrap();
+    assert_eq!(host.sshd.read("/etc/sudoers.d/proxima-gateway"), None);
+    let again = forget_access(&job.target, &job.pinned, &job.login, Uuid::from_u128(9), &tools).await.unwrap_err();
+    assert_eq!(again.report().code, "KEY_REFUSED");
+}
+
+#[tokio::test]
+async fn the_boxs_words_are_cleaned_and_redacted_wherever_they_go() {
+    let host = Box_::start();
+    let mut reply = failed(SetupProblemCode::ConfigInvalid);
+    reply.problem.as_mut().unwrap().sentence = format!("\u{1b}[31mbad {API_KEY}");
+    host.answer("APPLY-CONFIG", &reply);
+    let outcome = host.install(&mut quiet()).await;
+    assert!(matches!(&outcome, Outcome::Failed { problem, .. } if problem.sentence == "bad [hidden]"), "{outcome:?}");
 }
 
 #[tokio::test]

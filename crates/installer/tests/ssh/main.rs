@@ -1,5 +1,7 @@
 //! The installer against real and hostile SSH servers on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod hostile;
 mod jobs;
 mod openssh;

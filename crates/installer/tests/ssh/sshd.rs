@@ -14,13 +14,13 @@ pub const PASSWORD: &str = "correct horse'\"$(id)";
 
 /// `joe` may use sudo with his password, `free` without, `tty` only in a terminal, `plain` not.
 const SUDOERS: &str = "Defaults secure_path=/usr/sbin:/usr/bin:/sbin:/bin\nDefaults:tty requiretty\n\
-    root ALL=(ALL:ALL) ALL\njoe ALL=(ALL:ALL) ALL\nfree ALL=(ALL:ALL) NOPASSWD: ALL\ntty ALL=(ALL:ALL) NOPASSWD: ALL\n";
+    root ALL=(ALL:ALL) ALL\njoe ALL=(ALL:ALL) ALL\nfree ALL=(ALL:ALL) NOPASSWD: ALL\ntty ALL=(ALL:ALL) NOPASSWD: ALL\n@includedir /etc/sudoers.d\n";
 
 /// Only constants and `$1`, the folder with the prepared files.
 const START: &str = "set -e; mount --make-rprivate /; \
     for f in passwd shadow group sudoers; do mount --bind \"$1/$f\" \"/etc/$f\"; done; \
     mount -t tmpfs tmpfs /run; mkdir -p /run/sshd /run/systemd/system; \
-    mount -t tmpfs -o mode=755 tmpfs /home; mount -t tmpfs -o mode=700 tmpfs /root; mount -t tmpfs -o mode=755 tmpfs /usr/local/lib; \
+    mount -t tmpfs -o mode=755 tmpfs /home; mount -t tmpfs -o mode=700 tmpfs /root; mount -t tmpfs -o mode=755 tmpfs /usr/local/lib; mount -t tmpfs -o mode=755 tmpfs /etc/sudoers.d; \
     for u in joe free tty plain; do mkdir \"/home/$u\"; chown \"$u\" \"/home/$u\"; done; \
     cd /; exec /usr/sbin/sshd -D -e -f \"$1/sshd_config\"";
 
