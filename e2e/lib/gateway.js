@@ -25,7 +25,7 @@ export function createGateway(dashboard, folder, username) {
   /** @type {Promise<void> | undefined} */
   let supervisor;
 
-  const args = ['--config', config, '--state-dir', join(home, 'state'), '--drain-seconds', '2', '--listen-address', '127.0.0.1', '--log-format', 'text'];
+  const args = ['--config', config, '--state-dir', join(home, 'state'), '--drain-seconds', '2', '--listen-address', '127.0.0.1', '--management-listen', 'off', '--log-format', 'text'];
   async function supervise() {
     while (!stopping.signal.aborted) {
       starts += 1;

@@ -35,9 +35,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The thread's nice value: under load a visitor's work weighs about ten times as much.
-const NICE: i32 = 10;
-
 /// `--management-listen`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagementListen {
@@ -112,10 +109,6 @@ impl Management {
 }
 
 fn live(server: Server) {
-    // On Linux this is the calling thread's alone (setpriority(2), "C library/kernel differences").
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(error = error.to_string(), "the management thread keeps its priority");
-    }
     match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(server.live()),
         Err(error) => tracing::error!(error = error.to_string(), "the management API's runtime cannot be started"),

@@ -1,5 +1,5 @@
-//! Listens, greets, serves: everything of it bounded. One thread does it all, so that a flood on
-//! this port has one thread of low weight and no more.
+//! Listens, greets, serves: everything of it bounded. One thread does it all, and greets at most
+//! [`super::gate`]'s number a second, so that a flood on this port costs visitors next to nothing.
 
 use super::ManagementSettings;
 use super::api::Api;
