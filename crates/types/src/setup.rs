@@ -85,7 +85,8 @@ pub enum SetupAction {
     Status {},
     /// Puts [`place::STAGED`] in use, and the binary before back unless an authentic answer of the
     /// dashboard arrives. Goes on when the connection is lost; asking again waits for the same
-    /// end. Answers [`SetupData::Update`].
+    /// end. Answers [`SetupData::Update`]. Ask the binary in use; whoever asks for `Status` while an
+    /// update is on trial asks [`place::PREVIOUS`], for the one in use may be broken.
     Update {
         /// Of [`place::STAGED`], lower-case hex.
         sha256: String,
