@@ -3,7 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod hostile;
-mod jobs;
-mod openssh;
-mod sshd;
 mod support;
+mod vps_lab;

@@ -1,6 +1,6 @@
 //! Whole jobs against a real sshd, with a stand-in for the gateway's binary.
 
-use crate::sshd::{PASSWORD, Sshd};
+use super::sshd::{PASSWORD, Sshd};
 use crate::support::{loopback, secret};
 use async_trait::async_trait;
 use chrono::DateTime;

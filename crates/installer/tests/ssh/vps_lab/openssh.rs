@@ -1,6 +1,6 @@
 //! Logging in to OpenSSH, and becoming root there.
 
-use crate::sshd::{PASSWORD, Sshd};
+use super::sshd::{PASSWORD, Sshd};
 use crate::support::{Heard, loopback, pinned_to, secret};
 use proxima_installer::facts::FACTS_COMMAND;
 use proxima_installer::ssh::{Exec, Payload, Stop};

@@ -147,12 +147,21 @@ impl Sshd {
         let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
     }
 
+    /// From the top: a shell that ended before its sshd would be told to the client.
     fn end_descendants(pid: u32) {
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for child in children.split_whitespace() {
-            Self::end_descendants(child.parse().unwrap());
-            let _ = Command::new("kill").args(["-KILL", child]).status();
+        for child in children.split_whitespace().map(|child| child.parse().unwrap()) {
+            let grandchildren = Self::descendants(child);
+            for pid in std::iter::once(child).chain(grandchildren) {
+                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+            }
         }
+    }
+
+    fn descendants(pid: u32) -> Vec<u32> {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let children: Vec<u32> = children.split_whitespace().map(|child| child.parse().unwrap()).collect();
+        children.iter().flat_map(|child| std::iter::once(*child).chain(Self::descendants(*child))).collect()
     }
 
     /// Ends the server; connections that are open stay.
