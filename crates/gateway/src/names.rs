@@ -22,6 +22,10 @@ use std::time::Duration;
 
 const KEPT_AT_MOST: Duration = Duration::from_secs(3600);
 const ABSENCE_KEPT_AT_MOST: Duration = Duration::from_secs(10);
+/// For all servers, search domains and tries: less than connecting may take, so that one learns that it was the name.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// For one server to answer one question, whatever resolv.conf allows: another try must fit into [`PATIENCE`].
+const PATIENCE_PER_TRY: Duration = Duration::from_millis(1500);
 /// Answers, not names.
 const CACHE_SIZE: u64 = 64;
 
@@ -60,9 +64,9 @@ impl Names {
             return Ok(order::most_promising_first(addresses.clone()));
         }
         let servers = self.0.servers.current(|text| servers(text, self.0.port))?;
-        let found = servers
-            .lookup_ip(host)
+        let found = tokio::time::timeout(PATIENCE, servers.lookup_ip(host))
             .await
+            .map_err(|_| io::Error::other(format!("the name {host} cannot be resolved: no name server answered")))?
             .map_err(|error| io::Error::other(format!("the name {host} cannot be resolved: {error}")))?;
         let addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.is_empty() {
@@ -122,6 +126,7 @@ fn servers(resolv_conf: &str, port: u16) -> io::Result<TokioResolver> {
 
 fn set_options(options: &mut ResolverOpts) {
     options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+    options.timeout = options.timeout.min(PATIENCE_PER_TRY);
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = CACHE_SIZE;
     options.positive_max_ttl = Some(KEPT_AT_MOST);

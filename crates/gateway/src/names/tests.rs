@@ -143,3 +143,14 @@ async fn without_a_name_server_this_machine_is_asked() {
         assert_eq!(files.names(port).addresses("backend.test").await.expect("found"), [ip("192.0.2.3")], "{text:?}");
     }
 }
+
+#[tokio::test]
+async fn servers_that_say_nothing_are_told_from_backends_that_say_nothing() {
+    let mute = UdpSocket::bind(loopback(1, 0)).await.expect("bound");
+    let files = Files::new();
+    files.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n");
+    let names = files.names(mute.local_addr().expect("bound").port());
+    let error = names.addresses("backend.test").await.expect_err("no answer");
+    assert_eq!(error.kind(), io::ErrorKind::Other);
+    assert!(error.to_string().contains("the name backend.test cannot be resolved"), "{error}");
+}
