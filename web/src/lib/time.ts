@@ -45,9 +45,10 @@ export function utcFromLocalInput(value: string | undefined): string | undefined
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
-/** How long something took: `0.4 s`, `12 s`, `1 min 05 s`, `2 h 03 min`. */
+/** How long something took: `< 0.1 s`, `0.4 s`, `12 s`, `1 min 05 s`, `2 h 03 min`. */
 export function duration(ms: number): string {
-  if (ms < 950) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  if (ms < 100) return '< 0.1 s';
+  if (ms < 950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < MINUTE) return `${seconds} s`;
   if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min ${two(seconds % MINUTE)} s`;

@@ -35,15 +35,15 @@ export function ConnectForm({ form, connection, pending, onTest, onDiscard }: Co
           <TextInput label="User" classNames={{ input: 'mono' }} {...plain} {...form.getInputProps('user')} />
         </div>
         <LoginFields form={form} user={form.values.user} stored={stored} sudoStored={stored && connection.sudoPasswordStored} />
-        <Group gap="xs" justify="flex-end">
+        <Group gap="xs">
+          <Button type="submit" loading={pending}>
+            Test connection
+          </Button>
           {onDiscard !== undefined && (
             <Button variant="default" onClick={onDiscard}>
               Discard changes
             </Button>
           )}
-          <Button type="submit" loading={pending}>
-            Test connection
-          </Button>
         </Group>
       </Stack>
     </form>

@@ -58,7 +58,7 @@ export function ConnectSteps({ server, connection, installed }: ConnectStepsProp
             setChanging(false);
           }}
           onDiscard={
-            stage === 'READY'
+            stage === 'READY' && changing
               ? () => {
                   connecting.startAgain();
                   setChanging(false);

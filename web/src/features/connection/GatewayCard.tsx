@@ -1,8 +1,7 @@
-import { Group, Stack } from '@mantine/core';
+import { Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { platformQuery } from '@/api/session';
 import type { Connection, Server } from '@/api/types';
-import { Fact, Facts } from '@/components/Facts';
 import { Notice } from '@/components/Notice';
 import { Section } from '@/components/Section';
 import { RunJob } from '@/features/jobs/RunJob';
@@ -39,12 +38,9 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
             regenerated, the gateway is stopped until Re-install gives it the new one.
           </Notice>
         )}
-        <Facts>
-          <Fact name="Installed version">
-            {server.installedVersion ? <span className="mono">{server.installedVersion}</span> : 'Not reported yet'}
-          </Fact>
-          <Fact name="This dashboard’s">{own === undefined ? '…' : <span className="mono">{own}</span>}</Fact>
-        </Facts>
+        <Text size="sm">
+          <Versions installed={server.installedVersion} own={own} />
+        </Text>
         <Group gap="xs">
           <RunJob
             {...off}
@@ -67,5 +63,18 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
         </Group>
       </Stack>
     </Section>
+  );
+}
+
+function Versions({ installed, own }: { installed: string | null; own: string | undefined }) {
+  if (installed === null) return <>The gateway has not reported its version yet.</>;
+  const version = <span className="mono">{installed}</span>;
+  if (own === undefined) return <>The server runs version {version}.</>;
+  return installed === own ? (
+    <>The server runs version {version}, the one of this dashboard.</>
+  ) : (
+    <>
+      The server runs version {version}. This dashboard has <span className="mono">{own}</span>.
+    </>
   );
 }

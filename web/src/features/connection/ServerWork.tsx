@@ -2,7 +2,7 @@ import { useLocalStorage } from '@mantine/hooks';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { connectionQuery } from '@/api/connections';
 import { isUnfinished, jobsQuery } from '@/api/jobs';
-import type { Connection, Server } from '@/api/types';
+import type { Server } from '@/api/types';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines } from '@/components/States';
 import { JobCard } from '@/features/jobs/JobCard';
@@ -13,7 +13,7 @@ import { ConnectCard } from './ConnectCard';
 import { GatewayCard } from './GatewayCard';
 import { refusal } from './stage';
 
-/** What is under way on a server, and what can be done there; for its owner and for the admin who helps. */
+/** What is under way on a server, or the way to its installation; for its owner and for the admin who helps. */
 export function ServerWork({ server, admin = false }: { server: Server; admin?: boolean }) {
   const connection = useQuery(connectionQuery(server.id));
   const jobs = useInfiniteQuery(jobsQuery(server.id));
@@ -57,20 +57,26 @@ export function ServerWork({ server, admin = false }: { server: Server; admin?: 
           }}
         />
       )}
-      <Doable server={server} connection={connection.data} busy={busy} admin={admin} />
+      {server.status === 'NOT_INSTALLED' && !busy && <ConnectCard server={server} connection={connection.data} admin={admin} />}
     </>
   );
 }
 
-function Doable({ server, connection, busy, admin }: { server: Server; connection: Connection; busy: boolean; admin: boolean }) {
-  if (server.status === 'NOT_INSTALLED' || server.status === 'INSTALLING') {
-    // What is being installed needs no card that could install it.
-    return busy || server.status === 'INSTALLING' ? null : <ConnectCard server={server} connection={connection} admin={admin} />;
-  }
+/** What can be done with a gateway that is installed: nothing that is needed every day. */
+export function ServerCare({ server }: { server: Server }) {
+  const connection = useQuery(connectionQuery(server.id));
+  const jobs = useInfiniteQuery(jobsQuery(server.id));
+  if (connection.data === undefined || !isInstalled(server)) return null;
+  const newest = jobs.data?.pages[0]?.items[0];
+  const busy = newest !== undefined && isUnfinished(newest);
   return (
     <>
-      <GatewayCard server={server} connection={connection} busy={busy} />
-      <AccessCard server={server} connection={connection} busy={busy} />
+      <GatewayCard server={server} connection={connection.data} busy={busy} />
+      <AccessCard server={server} connection={connection.data} busy={busy} />
     </>
   );
+}
+
+function isInstalled(server: Server): boolean {
+  return server.status !== 'NOT_INSTALLED' && server.status !== 'INSTALLING';
 }

@@ -4,7 +4,7 @@ import type { Server } from '@/api/types';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ServerStatusDot } from '@/components/StatusDot';
-import { ServerWork } from '@/features/connection/ServerWork';
+import { ServerCare, ServerWork } from '@/features/connection/ServerWork';
 import { JobHistory } from '@/features/jobs/JobHistory';
 import { ManageCard } from '@/features/server/ManageCard';
 import { ServerFacts } from '@/features/server/ServerCard';
@@ -28,6 +28,7 @@ export function ServerView({ server, notice }: { server: Server; notice?: ReactN
           <ServerFacts server={server} />
         </Section>
         <ManageCard serverId={server.id} serverStatus={server.status} />
+        <ServerCare server={server} />
         <JobHistory serverId={server.id} />
       </Stack>
     </>

@@ -80,6 +80,7 @@ describe('a running job', () => {
       },
     });
     expect(await screen.findByText('Your gateway is online', {}, { timeout: 5_000 })).toBeInTheDocument();
+    await user.click(screen.getByRole('button', { name: 'Show the steps' }));
     await user.click(screen.getByRole('button', { name: 'Log of “Connect”, 2 lines' }));
     expect(screen.getByRole('log')).toHaveTextContent('onetwo');
     await waitFor(() => {

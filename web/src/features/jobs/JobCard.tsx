@@ -19,12 +19,22 @@ interface JobCardProps {
   onPutAway: () => void;
 }
 
+/** Longer ago, it was not begun from this page. */
+const JUST_NOW_MS = 5_000;
+
 /** The job in the foreground. */
 export function JobCard({ server, job: listed, retryRefused, onPutAway }: JobCardProps) {
   const client = useQueryClient();
   const followed = useQuery(jobQuery(server.id, listed.id));
   const job = followed.data ?? listed;
   const running = isUnfinished(job);
+
+  // Whoever has just begun it further down sees it.
+  const card = useRef<HTMLDivElement>(null);
+  const began = useRef(running && Date.parse(listed.now) - Date.parse(listed.requestedAt) < JUST_NOW_MS);
+  useEffect(() => {
+    if (began.current) card.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
 
   // Its end changes what the rest of the page tells.
   const wasRunning = useRef(running);
@@ -35,38 +45,41 @@ export function JobCard({ server, job: listed, retryRefused, onPutAway }: JobCar
 
   const { name, doing } = JOB_KIND[job.kind];
   return (
-    <Section
-      title={running ? `${doing}…` : name}
-      hint={running ? 'It goes on when you leave this page. Come back to it at any time.' : undefined}
-      aside={
-        running ? (
-          <CancelJob serverId={server.id} job={job} />
-        ) : (
-          <Group gap="xs">
-            <Tooltip label="Put away. It stays in the history.">
-              <ActionIcon variant="subtle" color="gray" aria-label={`Put away this ${name.toLowerCase()}`} onClick={onPutAway}>
-                <Icon name="close" size={15} />
-              </ActionIcon>
-            </Tooltip>
-          </Group>
-        )
-      }
-    >
-      <JobView
-        serverId={server.id}
-        jobId={job.id}
-        retry={
-          <RunJob
-            server={server}
-            kind={job.kind}
-            confirm={job.kind === 'UNINSTALL'}
-            disabled={retryRefused !== undefined}
-            reason={retryRefused}
-          >
-            Try again
-          </RunJob>
+    <div ref={card}>
+      <Section
+        title={running ? `${doing}…` : name}
+        hint={running ? 'It goes on when you leave this page. Come back to it at any time.' : undefined}
+        aside={
+          running ? (
+            <CancelJob serverId={server.id} job={job} />
+          ) : (
+            <Group gap="xs">
+              <Tooltip label="Put away. It stays in the history.">
+                <ActionIcon variant="subtle" color="gray" aria-label={`Put away this ${name.toLowerCase()}`} onClick={onPutAway}>
+                  <Icon name="close" size={15} />
+                </ActionIcon>
+              </Tooltip>
+            </Group>
+          )
         }
-      />
-    </Section>
+      >
+        <JobView
+          serverId={server.id}
+          jobId={job.id}
+          brief
+          retry={
+            <RunJob
+              server={server}
+              kind={job.kind}
+              confirm={job.kind === 'UNINSTALL'}
+              disabled={retryRefused !== undefined}
+              reason={retryRefused}
+            >
+              Try again
+            </RunJob>
+          }
+        />
+      </Section>
+    </div>
   );
 }

@@ -97,7 +97,8 @@ function LoadedDialog({ opened, onClose, server, kind, onBegun, connection }: Jo
         {asked && refused === undefined && (
           <>
             <div>
-              No login is stored. It is used for <span className="mono">{addressText(connection)}</span> and for this alone.
+              No login is stored, so it is asked for each time. It is used for{' '}
+              <span className="mono">{addressText(connection)}</span>, for this alone.
             </div>
             <LoginFields form={form} user={connection.user ?? ''} stored={false} sudoStored={connection.sudoPasswordStored} />
           </>

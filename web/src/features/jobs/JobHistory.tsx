@@ -72,7 +72,7 @@ export function JobHistory({ serverId }: { serverId: string }) {
           detail={(job) => (job.id === open ? <JobView serverId={serverId} jobId={job.id} /> : null)}
           empty={
             <EmptyState title="Nothing has been done on this server yet">
-              Installs, updates, restarts and uninstalls show up here, with their steps and logs.
+              Whatever is done shows up here, with its steps and their logs.
             </EmptyState>
           }
           more={{

@@ -1,7 +1,8 @@
-import { Stack } from '@mantine/core';
+import { Button, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { isUnfinished, jobQuery, type FollowedJob } from '@/api/jobs';
+import { Notice } from '@/components/Notice';
 import { RelativeTime } from '@/components/RelativeTime';
 import { ErrorState, LoadingLines, OutOfDate } from '@/components/States';
 import { StatusDot } from '@/components/StatusDot';
@@ -18,10 +19,13 @@ interface JobViewProps {
   jobId: string;
   /** What to do about a job that did not succeed. */
   retry?: ReactNode;
+  /** The steps of what went well are shown on demand. */
+  brief?: boolean;
 }
 
 /** A job with its steps, live while it runs. */
-export function JobView({ serverId, jobId, retry }: JobViewProps) {
+export function JobView({ serverId, jobId, retry, brief = false }: JobViewProps) {
+  const [all, setAll] = useState(false);
   const query = useQuery(jobQuery(serverId, jobId));
   const job = query.data;
   if (job === undefined) {
@@ -32,12 +36,26 @@ export function JobView({ serverId, jobId, retry }: JobViewProps) {
     );
   }
   const ended = !isUnfinished(job);
+  const hidden = brief && !all && job.state === 'SUCCEEDED' && job.steps.length > 0;
   return (
     <Stack gap="sm">
       <OutOfDate query={query} />
       <JobOutcome job={job} retry={retry} />
+      {hidden && <Warnings job={job} />}
       <Summary job={job} />
-      {job.steps.length > 0 && (
+      {hidden && (
+        <div>
+          <Button
+            variant="default"
+            onClick={() => {
+              setAll(true);
+            }}
+          >
+            Show the steps
+          </Button>
+        </div>
+      )}
+      {job.steps.length > 0 && !hidden && (
         <ol className={classes.steps} aria-label="Steps">
           {job.steps.map((step, place) => (
             <StepRow key={step.id} step={step} lines={linesOf(job.log, place)} jobEnded={ended} clockAheadMs={job.clockAheadMs} />
@@ -48,6 +66,17 @@ export function JobView({ serverId, jobId, retry }: JobViewProps) {
         {announcement(job)}
       </span>
     </Stack>
+  );
+}
+
+/** What went well may still have something to say. */
+function Warnings({ job }: { job: FollowedJob }) {
+  return job.steps.flatMap((step) =>
+    step.warnings.map((warning) => (
+      <Notice key={`${step.id} ${warning.code}`} tone="warn" title={warning.sentence}>
+        {warning.remedy}
+      </Notice>
+    )),
   );
 }
 

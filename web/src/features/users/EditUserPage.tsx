@@ -9,7 +9,7 @@ import { Icon } from '@/components/Icon';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines, OutOfDate } from '@/components/States';
-import { ServerWork } from '@/features/connection/ServerWork';
+import { ServerCare, ServerWork } from '@/features/connection/ServerWork';
 import { JobHistory } from '@/features/jobs/JobHistory';
 import { LicenseCard } from '@/features/license/LicenseCard';
 import { ManageCard } from '@/features/server/ManageCard';
@@ -91,6 +91,7 @@ function EditUser({ user }: { user: User }) {
             <ServerCard server={server} />
             <ServerWork server={server} admin />
             <ManageCard serverId={server.id} serverStatus={server.status} />
+            <ServerCare server={server} />
           </div>
           <div className={classes.wide}>
             <JobHistory serverId={server.id} />
