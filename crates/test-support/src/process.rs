@@ -167,11 +167,16 @@ impl DashboardProcess {
         self.finish().await
     }
 
+    /// Sends a signal, such as `STOP` or `CONT`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await.expect("kill runs");
+        assert!(sent.success());
+    }
+
     /// Sends SIGTERM, and waits until it says that it stops.
     pub async fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
-        assert!(sent.success());
+        self.signal("TERM").await;
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while !self.output().contains("stopping") {
             assert!(tokio::time::Instant::now() < deadline, "it does not stop: {}", self.output());

@@ -316,7 +316,7 @@ export interface paths {
         post?: never;
         /**
          * Forget a server's access
-         * @description Its address, host key and stored login. What runs on the box goes on.
+         * @description Its address, host key and stored login, and our key on the box as far as it can be reached. The gateway there goes on.
          */
         delete: operations["connection_forget"];
         options?: never;
@@ -827,6 +827,12 @@ export interface components {
             notInstalled: number;
             /** Format: int64 */
             installing: number;
+        };
+        /** @description What became of our key on the box. */
+        ForgottenConnection: {
+            /** @description Whether it was taken off the box; `null` when there was none. */
+            keyRemoved: boolean | null;
+            problem: components["schemas"]["BoxProblem"] | null;
         };
         GatewayConfig: {
             /** @description At most 64. */
@@ -2152,11 +2158,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ForgottenConnection"];
+                };
             };
             401: {
                 headers: {
@@ -2175,6 +2183,14 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -28,6 +28,7 @@ pub struct SaveSettings<'a> {
     pub offline_limit_days: Option<u32>,
 }
 
+#[derive(Debug)]
 struct Checked {
     dashboard_ip_allowlist: Vec<String>,
     outbound_allowlist: Option<Vec<String>>,
@@ -118,11 +119,10 @@ mod tests {
             })
         };
         let given = ["203.0.113.7", " 203.0.113.9/24", "2001:DB8::/32", "203.0.113.7", "::ffff:1.2.3.4"];
-        let checked = check(&given, &["10.0.0.7/8"], None).ok().expect("valid");
+        let checked = check(&given, &["10.0.0.7/8"], None).expect("valid");
         assert_eq!(checked.dashboard_ip_allowlist, ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4"]);
         assert_eq!(checked.outbound_allowlist.expect("given"), ["10.0.0.0/8"]);
-        let errors =
-            check(&["nope", "1.2.3.4", "1.2.3.4/33"], &["x"], Some(0)).err().expect("four problems").into_vec();
+        let errors = check(&["nope", "1.2.3.4", "1.2.3.4/33"], &["x"], Some(0)).expect_err("four problems").into_vec();
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         let expected =
             ["dashboardIpAllowlist[0]", "dashboardIpAllowlist[2]", "outboundAllowlist[0]", "offlineLimitDays"];

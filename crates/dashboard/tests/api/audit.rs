@@ -209,7 +209,7 @@ async fn the_export_equals_the_list_and_its_formulas_are_inert(db: PgPool) {
     }
     let inert: Vec<_> = csv.iter().flatten().filter(|cell| cell.starts_with('\'')).collect();
     assert!(inert.len() >= 4, "{inert:?}");
-    let filtered = read_csv(&admin.get("/api/v1/audit/export?action=server.update").await.text);
+    let filtered = read_csv(&admin.get("/api/v1/audit/export?action=server.rename").await.text);
     assert_eq!(filtered.len(), names.len() + 1);
     admin.get("/api/v1/audit/export?from=yesterday").await.problem(422, "validation_failed");
 }

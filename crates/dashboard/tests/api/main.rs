@@ -7,9 +7,13 @@ mod audit_chain;
 mod auth;
 mod cli;
 mod concurrency;
+mod connections;
 mod csrf;
 mod fleet;
 mod heartbeat;
+mod jobs;
+mod jobs_fence;
+mod jobs_takeover;
 mod license;
 mod license_actions;
 mod license_expiry;
@@ -28,6 +32,8 @@ mod tombstones;
 mod ui;
 mod users;
 mod users_list;
+mod vps_lab;
+mod world;
 
 /// The program that these tests start as a process of its own.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxima-dashboard");

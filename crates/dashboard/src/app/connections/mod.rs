@@ -3,17 +3,19 @@
 
 mod attempts;
 pub mod credential;
+mod forget;
 mod host_key;
 pub(crate) mod host_key_changed;
 mod save;
 mod test;
 
 pub use attempts::Attempts;
+pub use forget::{Forgotten, forget};
 pub(crate) use host_key::stored_target;
 pub use host_key::{Probed, confirm_host_key, probe_host_key, remember_host_key};
-pub use save::{SaveConnection, forget, save};
-pub(crate) use test::tools;
+pub use save::{SaveConnection, save};
 pub use test::{Tested, test};
+pub(crate) use test::{login, tools};
 
 use super::audit::server_target;
 use super::{Actor, App, AppError, AppResult};

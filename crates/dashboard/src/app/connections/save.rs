@@ -1,4 +1,4 @@
-//! Saving and forgetting a connection.
+//! Saving a connection.
 
 use super::credential::{Secret, seal_secret, seal_sudo};
 use super::{find, lock, refuse_while_a_job_runs, target};
@@ -143,24 +143,6 @@ pub async fn save(app: &App, actor: &Actor, id: ServerId, input: SaveConnection)
 }
 
 /// `user@host:port`, for the log.
-fn shown(row: &ConnectionRow) -> String {
+pub(super) fn shown(row: &ConnectionRow) -> String {
     format!("{}@{}:{}", row.username, row.host, row.port)
-}
-
-/// Forgets a server's address, host key and login. What we left on the box stays until it is uninstalled.
-///
-/// # Errors
-/// [`AppError::NotFound`], [`AppError::NotNow`] while a job runs.
-pub async fn forget(app: &App, actor: &Actor, id: ServerId) -> AppResult<()> {
-    let mut tx = app.begin().await?;
-    let found = lock(&mut tx, actor, id).await?;
-    refuse_while_a_job_runs(&mut tx, id).await?;
-    if connections::delete(&mut tx, id).await? {
-        let metadata = json!({
-            "address": found.connection.as_ref().map(shown),
-            "credential": found.connection.as_ref().and_then(ConnectionRow::credential_kind),
-        });
-        audit::succeeded(&mut tx, actor, "server.connection.forget", target(id, &found), metadata).await?;
-    }
-    commit(tx).await
 }

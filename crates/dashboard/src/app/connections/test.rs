@@ -99,8 +99,6 @@ fn too_slow() -> ProblemReport {
 
 fn job(app: &App, id: ServerId, row: &ConnectionRow) -> AppResult<Job> {
     let pinned = pinned(row)?;
-    let secret = open_secret(app, id, row)?;
-    let sudo_password = open_sudo(app, id, row)?.map(|text| SecretString::from(text.as_str()));
     // Not asked for by any step that only looks.
     let unused =
         DashboardUrl::parse("https://localhost").map_err(|error| AppError::Internal(anyhow::anyhow!(error)))?;
@@ -109,7 +107,7 @@ fn job(app: &App, id: ServerId, row: &ConnectionRow) -> AppResult<Job> {
         kind: JobKind::Install,
         target: stored_target(row)?,
         pinned: HostKey { algorithm: pinned.algorithm, fingerprint: pinned.fingerprint, openssh: pinned.line },
-        login: Login { credential: Credential::from(&secret), sudo_password },
+        login: login(app, id, row)?,
         inputs: JobInputs {
             dashboard_url: app.config.gateway_url.clone().unwrap_or(unused),
             config: None,
@@ -120,6 +118,15 @@ fn job(app: &App, id: ServerId, row: &ConnectionRow) -> AppResult<Job> {
         earlier: None,
         cancel: CancellationToken::new(),
     })
+}
+
+/// What is stored, to log in with.
+///
+/// # Errors
+/// As [`open_secret`].
+pub(crate) fn login(app: &App, id: ServerId, row: &ConnectionRow) -> AppResult<Login> {
+    let sudo_password = open_sudo(app, id, row)?.map(|text| SecretString::from(text.as_str()));
+    Ok(Login { credential: Credential::from(&open_secret(app, id, row)?), sudo_password })
 }
 
 /// What runs need from this dashboard.

@@ -35,7 +35,9 @@ pub(super) async fn of(
     } else {
         (None, None)
     };
-    let access = is_install.then(|| AccessWish { server_id: server.0, allow_from: networks(&settings) });
+    // An install trades for a key of the server's own; an uninstall takes it off the box.
+    let keeps_no_key = matches!(taken.kind(), JobKind::Update | JobKind::Restart);
+    let access = (!keeps_no_key).then(|| AccessWish { server_id: server.0, allow_from: networks(&settings) });
     let inputs = JobInputs {
         dashboard_url,
         config,

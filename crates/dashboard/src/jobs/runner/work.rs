@@ -3,16 +3,12 @@
 use super::journal::{DbJournal, Place};
 use super::lease::Lease;
 use super::{ending, inputs};
-use crate::app::connections::{self, credential};
+use crate::app::connections;
 use crate::app::{Actor, App, AppError, AppResult};
-use proxima_db::connections::ConnectionRow;
 use proxima_db::jobs;
 use proxima_db::jobs::running::{self, Taken, Wanted};
-use proxima_installer::{
-    Credential, Earlier, HostKey, Job, JobKind as InstallerKind, Login, Outcome, Plan, ProblemReport, StepId, plan,
-};
+use proxima_installer::{Earlier, HostKey, Job, JobKind as InstallerKind, Outcome, Plan, ProblemReport, StepId, plan};
 use proxima_types::{JobKind, ServerId};
-use secrecy::SecretString;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -89,7 +85,7 @@ async fn attempt(app: &App, taken: &Taken, lease: &Lease) -> AppResult<Outcome> 
     let row = connections::connected(&found)?;
     let pinned = connections::pinned(row)?;
     let target = connections::stored_target(row)?;
-    let login = login(app, server, row)?;
+    let login = connections::login(app, server, row)?;
     let (inputs, install) = inputs::of(app, taken, lease, &found).await?;
     let plan = stored_plan(app, taken, lease).await?;
     let place = Place { server, host: row.host.clone(), port: target.port() };
@@ -117,12 +113,6 @@ fn kind(kind: JobKind) -> InstallerKind {
         JobKind::Restart => InstallerKind::Restart,
         JobKind::Uninstall => InstallerKind::Uninstall,
     }
-}
-
-fn login(app: &App, server: ServerId, row: &ConnectionRow) -> AppResult<Login> {
-    let sudo_password = credential::open_sudo(app, server, row)?.map(|text| SecretString::from(text.as_str()));
-    let secret = credential::open_secret(app, server, row)?;
-    Ok(Login { credential: Credential::from(&secret), sudo_password })
 }
 
 /// The plan that the job began with; else a new one, stored before anything is done.

@@ -33,6 +33,9 @@ pub struct World {
     pub gateway: TestGateway,
     own_session: String,
     other_session: String,
+    /// A finished job of each customer's server.
+    own_job: String,
+    other_job: String,
 }
 
 /// Whose things a path names.
@@ -65,7 +68,8 @@ impl World {
             own_session = second_session(app, &own).await;
             other_session = second_session(app, &other).await;
         }
-        Self { own, other, own_client, admin, ended, gateway, own_session, other_session }
+        let (own_job, other_job) = (finished_job(app, &own).await, finished_job(app, &other).await);
+        Self { own, other, own_client, admin, ended, gateway, own_session, other_session, own_job, other_job }
     }
 
     fn path(&self, row: &Row, of: Of) -> String {
@@ -77,8 +81,14 @@ impl World {
             }
             Of::Nobody => (missing.clone(), missing.clone(), &missing, &missing),
         };
+        let job = match of {
+            Of::Own => &self.own_job,
+            Of::Other => &self.other_job,
+            Of::Nobody => &missing,
+        };
         let path = row
             .path
+            .replace("{jobId}", job)
             .replace("{userId}", &user)
             .replace("{serverId}", &server)
             .replace("{sessionId}", session)
@@ -105,10 +115,25 @@ async fn second_session(app: &TestApp, customer: &Customer) -> String {
     current["id"].as_str().unwrap().to_owned()
 }
 
+/// The id of a job that failed.
+async fn finished_job(app: &TestApp, customer: &Customer) -> String {
+    let id = OsEntropy.uuid();
+    sqlx::query(
+        "INSERT INTO jobs (id, server_id, kind, state, requested_by, finished_at) \
+         VALUES ($1, $2, 'INSTALL', 'FAILED', 'somebody', now())",
+    )
+    .bind(id)
+    .bind(customer.server_id.0)
+    .execute(&app.db)
+    .await
+    .unwrap();
+    id.to_string()
+}
+
 /// What no refused request may change.
 async fn state(db: &PgPool) -> Vec<Value> {
     let mut rows = Vec::new();
-    for table in ["users", "servers", "settings", "retired_keys", "gateway_installs"] {
+    for table in ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs"] {
         rows.extend(rows_matching(db, table, "true").await);
     }
     rows.extend(rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {

@@ -74,6 +74,18 @@ fn heartbeat(world: &World) -> Option<Value> {
     Some(serde_json::to_value(world.gateway.clone().report()).expect("json"))
 }
 
+fn connection(_: &World) -> Option<Value> {
+    Some(json!({ "host": "203.0.113.7", "port": 22, "user": "root", "password": PASSWORD }))
+}
+
+fn fingerprint(_: &World) -> Option<Value> {
+    Some(json!({ "fingerprint": "SHA256:ldyiXa1JQakitNU5tErauu8DvWQ1dZ7aXu+rm7KQuog" }))
+}
+
+fn install(_: &World) -> Option<Value> {
+    Some(json!({ "kind": "INSTALL" }))
+}
+
 pub const ROWS: &[Row] = &[
     // method, path, body, [anonymous, ended session, license key, own, other's, missing, admin, admin on missing]
     row("POST", "/api/v1/auth/login", login, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
@@ -95,6 +107,22 @@ pub const ROWS: &[Row] = &[
     row("PATCH", "/api/v1/servers/{serverId}", server_name, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("GET", "/api/v1/servers/{serverId}/config", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("PUT", "/api/v1/servers/{serverId}/config", config, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("GET", "/api/v1/servers/{serverId}/connection", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("PUT", "/api/v1/servers/{serverId}/connection", connection, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("DELETE", "/api/v1/servers/{serverId}/connection", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    // Nothing is connected, and the jobs are finished: who may gets as far as the 409 that says so.
+    row("POST", "/api/v1/servers/{serverId}/connection/host-key", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
+    row(
+        "POST",
+        "/api/v1/servers/{serverId}/connection/host-key/confirm",
+        fingerprint,
+        [401, 401, 401, 409, 404, 404, 409, 404],
+    ),
+    row("POST", "/api/v1/servers/{serverId}/connection/test", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
+    row("POST", "/api/v1/servers/{serverId}/jobs", install, [401, 401, 401, 409, 404, 404, 409, 404]),
+    row("GET", "/api/v1/servers/{serverId}/jobs", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("GET", "/api/v1/servers/{serverId}/jobs/{jobId}", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("POST", "/api/v1/servers/{serverId}/jobs/{jobId}/cancel", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
     row("GET", "/api/v1/servers/{serverId}/license", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("POST", "/api/v1/servers/{serverId}/license/reveal", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("POST", "/api/v1/servers/{serverId}/license/regenerate", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),

@@ -26,6 +26,8 @@ const RENAME: Target = ("UpdateServerRequest", "PATCH", "/api/v1/servers/{server
 const ME: Target = ("UpdateMeRequest", "PATCH", "/api/v1/me");
 const CONFIG: Target = ("ListenerInput", "PUT", "/api/v1/servers/{server}/config");
 const SETTINGS: Target = ("UpdateSettingsRequest", "PUT", "/api/v1/settings");
+const CONNECTION: Target = ("SaveConnectionRequest", "PUT", "/api/v1/servers/{server}/connection");
+const CONFIRM: Target = ("ConfirmHostKeyRequest", "POST", "/api/v1/servers/{server}/connection/host-key/confirm");
 const CHANGE: Target = ("ChangePasswordRequest", "POST", "/api/v1/me/password");
 const LOGIN: Target = ("LoginRequest", "POST", "/api/v1/auth/login");
 
@@ -106,6 +108,38 @@ pub const FIELDS: &[Field] = &[
         &["outboundAllowlist[0]"],
         None,
     ),
+    field(CONNECTION, "host", r#"{ "host": "$", "port": 22, "user": "root" }"#, &["host"], Some("/host")),
+    field(CONNECTION, "user", r#"{ "host": "203.0.113.7", "port": 22, "user": "$" }"#, &["user"], Some("/user")),
+    field(
+        CONNECTION,
+        "password",
+        r#"{ "host": "203.0.113.7", "port": 22, "user": "root", "password": "$" }"#,
+        &["password"],
+        None,
+    ),
+    field(
+        CONNECTION,
+        "privateKey",
+        r#"{ "host": "203.0.113.7", "port": 22, "user": "root", "privateKey": "$" }"#,
+        &["privateKey"],
+        None,
+    ),
+    field(
+        CONNECTION,
+        "passphrase",
+        r#"{ "host": "203.0.113.7", "port": 22, "user": "root", "privateKey": "none", "passphrase": "$" }"#,
+        &["privateKey", "passphrase"],
+        None,
+    ),
+    field(
+        CONNECTION,
+        "sudoPassword",
+        r#"{ "host": "203.0.113.7", "port": 22, "user": "root", "sudoPassword": "$" }"#,
+        &["sudoPassword"],
+        None,
+    ),
+    // No host key was shown yet: it is always another one.
+    field(CONFIRM, "fingerprint", r#"{ "fingerprint": "$" }"#, &[], None),
     field(
         CHANGE,
         "currentPassword",
