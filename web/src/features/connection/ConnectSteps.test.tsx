@@ -161,9 +161,23 @@ describe('a changed host key', () => {
 
     await user.click(button('Trust the new key'));
     expect(api.sent(`POST ${BASE}/host-key/confirm`)).toHaveLength(0);
+    api.handlers[`GET ${BASE}`] = { body: aConnection() };
     await user.click(within(await screen.findByRole('dialog')).getByRole('button', { name: 'This is my server' }));
     expect(await screen.findByText('The connection works')).toBeInTheDocument();
     expect(api.sent(`POST ${BASE}/host-key/confirm`)[0]?.body).toEqual({ fingerprint: OTHER });
+  });
+
+  it('that a test finds is told once, in its own panel', async () => {
+    const found = { code: 'HOST_KEY_CHANGED', sentence: 'Another key.', remedy: 'Compare.' };
+    const { api, user } = await page(aConnection(), {
+      [`POST ${BASE}/test`]: { body: aTest({ connection: CHANGED, facts: null, problem: found }) },
+    });
+    await screen.findByRole('button', { name: 'Test connection' });
+    api.handlers[`GET ${BASE}`] = { body: CHANGED };
+    await user.click(button('Test connection'));
+    expect(await screen.findByText('The server’s host key has changed')).toBeInTheDocument();
+    expect(screen.getAllByRole('alert')).toHaveLength(1);
+    expect(screen.queryByRole('button', { name: 'Install' })).not.toBeInTheDocument();
   });
 
   it('only looks at the key when the connection is tested', async () => {

@@ -69,7 +69,7 @@ export function ConnectSteps({ server, connection, installed }: ConnectStepsProp
       ) : (
         <AccessFacts connection={connection} />
       )}
-      <Outcome connecting={connecting} />
+      <Outcome connecting={connecting} changed={stage === 'CHANGED'} />
       {stage === 'CONFIRM' && <ConfirmHostKey {...panel} />}
       {stage === 'CHANGED' && <ChangedHostKey {...panel} />}
       {stage === 'LOGIN' && !busy && connecting.problem === null && connecting.result === null && (
@@ -91,7 +91,7 @@ export function ConnectSteps({ server, connection, installed }: ConnectStepsProp
   );
 }
 
-function Outcome({ connecting }: { connecting: Connecting }) {
+function Outcome({ connecting, changed }: { connecting: Connecting; changed: boolean }) {
   const { doing, problem, result } = connecting;
   if (doing !== null) {
     return (
@@ -101,5 +101,6 @@ function Outcome({ connecting }: { connecting: Connecting }) {
     );
   }
   if (problem !== null) return <BoxNotice tone="bad" problem={problem} />;
-  return result === null ? null : <TestResult result={result} />;
+  // What a changed host key means has a panel of its own.
+  return result === null || changed ? null : <TestResult result={result} />;
 }

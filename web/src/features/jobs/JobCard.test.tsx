@@ -110,7 +110,7 @@ describe('a job that failed', () => {
     const alert = screen.getByRole('alert');
     expect(alert).toHaveTextContent('Port 80 is taken by nginx.');
     expect(alert).toHaveTextContent('Stop that service, then try again.');
-    expect(alert).toHaveTextContent('Upload the gateway: Delete the uploaded file.');
+    expect(alert).toHaveTextContent('Put back as it was before:Upload the gateway');
     expect(row('Upload the gateway')).toHaveTextContent('Put back');
     expect(screen.getByRole('log')).toHaveTextContent('port 80: nginx (pid 812)');
     expect(screen.getByText('Took 14 s')).toBeInTheDocument();

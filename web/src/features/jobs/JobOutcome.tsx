@@ -64,10 +64,7 @@ function WhatIsLeft({ job }: { job: FollowedJob }) {
           Put back as it was before:
           <ul className={classes.list}>
             {steps.map((step) => (
-              <li key={step.id}>
-                {step.title}
-                {step.undo === null ? '' : `: ${step.undo}`}
-              </li>
+              <li key={step.id}>{step.title}</li>
             ))}
           </ul>
         </>

@@ -39,11 +39,7 @@ export function StepRow({ step, lines, jobEnded, clockAheadMs }: StepRowProps) {
             <div className={`${classes.said} numeric`}>{sent}</div>
           </>
         )}
-        {step.problem !== null && (
-          <div className={classes.problem}>
-            {step.problem.sentence} {step.problem.remedy}
-          </div>
-        )}
+        {step.problem !== null && <div className={classes.problem}>{step.problem.sentence}</div>}
         {step.warnings.map((warning) => (
           <div key={`${warning.code} ${warning.sentence}`} className={classes.warning}>
             {warning.sentence} {warning.remedy}
