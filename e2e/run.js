@@ -1,4 +1,5 @@
-// Runs the browser tests: node run.js [--screenshots] [FILE...]
+// Runs the browser tests: node run.js [--screenshots] [--lab] [FILE...]
+// With --lab only those that install on a real box; they need root and scripts/lab.
 // Needs the built programs (PROXIMA_BIN_DIR, by default ../target/debug), PostgreSQL (DATABASE_URL, or installed) and Chromium (CHROMIUM).
 // With --screenshots only the tests that make pictures: the published ones in docs/screenshots, all others in .cache/screenshots.
 import { spawn } from 'node:child_process';
@@ -7,12 +8,13 @@ import { join } from 'node:path';
 import { KEPT, PUBLISHED } from './lib/pictures.js';
 
 const MOST_BYTES = 4 * 1024 * 1024;
-const tests = join(import.meta.dirname, 'tests');
+const lab = process.argv.includes('--lab');
+const tests = join(import.meta.dirname, lab ? 'lab' : 'tests');
 const screenshots = process.argv.includes('--screenshots');
-const named = process.argv.slice(2).filter((argument) => argument !== '--screenshots');
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 
 const files = readdirSync(tests).filter((name) => name.endsWith('.test.js'));
-const chosen = named.length > 0 ? named : files.filter((name) => !screenshots || /^(story|pages)/.test(name)).map((name) => join(tests, name));
+const chosen = named.length > 0 ? named : files.filter((name) => lab || !screenshots || /^(story|pages)/.test(name)).map((name) => join(tests, name));
 /** @type {NodeJS.ProcessEnv} */
 const env = { ...process.env };
 if (screenshots) {

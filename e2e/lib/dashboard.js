@@ -14,8 +14,11 @@ export const ADMIN = { username: 'admin', password: 'lantern-orbit-42-quarry' };
 
 /** @typedef {Awaited<ReturnType<typeof startDashboard>>} Dashboard */
 
-/** @param {string} folder an existing folder that PostgreSQL's user can pass through */
-export async function startDashboard(folder) {
+/**
+ * @param {string} folder an existing folder that PostgreSQL's user can pass through
+ * @param {(folder: string, url: string) => string[]} [options] more of its command line
+ */
+export async function startDashboard(folder, options = () => []) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const data = join(folder, 'dashboard');
@@ -24,9 +27,10 @@ export async function startDashboard(folder) {
   const env = { ...process.env, PROXIMA_DATA_DIR: data, PROXIMA_FIRST_ADMIN: 'never', PROXIMA_BCRYPT_COST: '4' };
   if (database) env.DATABASE_URL = database.url;
   const program = binary('proxima-dashboard');
+  const more = options(folder, url);
 
   const serve = () => {
-    const args = ['serve', '--listen', `127.0.0.1:${port}`, '--heartbeat-seconds', '1'];
+    const args = ['serve', '--listen', `127.0.0.1:${port}`, '--heartbeat-seconds', '1', ...more];
     return start(program, args, { env, log: join(folder, 'dashboard.log') });
   };
   const ready = () =>

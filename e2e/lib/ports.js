@@ -33,11 +33,12 @@ export async function freePort() {
 /**
  * What a visitor's socket sees: 'open', or the error code such as ECONNREFUSED.
  * @param {number} port
+ * @param {string} [host]
  * @returns {Promise<string>}
  */
-export function knock(port) {
+export function knock(port, host = '127.0.0.1') {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect({ host, port });
     socket.setTimeout(5_000, () => socket.destroy(Object.assign(new Error('silence'), { code: 'ETIMEDOUT' })));
     socket.once('connect', () => {
       socket.destroy();

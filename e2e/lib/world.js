@@ -11,8 +11,11 @@ import { startSite } from './site.js';
 
 /** @typedef {Awaited<ReturnType<typeof startWorld>>} World */
 
-/** Call it at the top of a test file. */
-export async function startWorld() {
+/**
+ * Call it at the top of a test file.
+ * @param {{ dashboard?: Parameters<typeof startDashboard>[1] }} [options]
+ */
+export async function startWorld(options = {}) {
   /** @type {(() => Promise<unknown> | void)[]} */
   const endings = [];
   after(async () => {
@@ -23,7 +26,7 @@ export async function startWorld() {
   chmodSync(folder, 0o755);
   endings.push(() => rmSync(folder, { recursive: true, force: true }));
   const [dashboard, browser] = await Promise.all([
-    startDashboard(folder).then((started) => {
+    startDashboard(folder, options.dashboard).then((started) => {
       endings.push(() => started.stop());
       return started;
     }),
