@@ -18,7 +18,7 @@ const chosen = named.length > 0 ? named : files.filter((name) => lab || !screens
 /** @type {NodeJS.ProcessEnv} */
 const env = { ...process.env };
 if (screenshots) {
-  for (const folder of [PUBLISHED, KEPT]) rmSync(folder, { recursive: true, force: true });
+  if (!lab) for (const folder of [PUBLISHED, KEPT]) rmSync(folder, { recursive: true, force: true });
   env.PROXIMA_SCREENSHOTS = '1';
 } else delete env.PROXIMA_SCREENSHOTS;
 
