@@ -46,6 +46,7 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     await picture(c, 'tour/14-host-key');
     await button(c, 'This is my server').click();
     await visible(c.getByText('The connection works'), slow);
+    await c.evaluate(() => window.scrollTo(0, 0));
     await picture(c, 'tour/15-connection-works');
   });
 
@@ -56,10 +57,12 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     await toast(c, 'The configuration was saved.');
     await button(c, 'Install').click();
     await visible(c.getByText('Upload the gateway'));
+    await c.evaluate(() => window.scrollTo(0, 0));
     await picture(c, 'tour/16-installing');
     await visible(c.getByText('Your gateway is online'), { timeout: 120_000 });
     await visible(c.getByText(/An access key made by this dashboard/));
     await traffic();
+    await c.evaluate(() => window.scrollTo(0, 0));
     await picture(c, 'tour/17-installed');
   });
 

@@ -24,9 +24,11 @@ const TILES: Tile[] = [
 ];
 
 export function FleetTiles({ counts }: { counts: Fleet['counts'] | undefined }) {
+  // A state of moments: shown while there is one.
+  const tiles = TILES.filter(({ key }) => key !== 'installing' || (counts?.installing ?? 0) > 0);
   return (
     <ul className={classes.tiles} aria-label="Servers by state">
-      {TILES.map((tile) => (
+      {tiles.map((tile) => (
         <li key={tile.key}>
           <Link to="/admin/users" search={tile.filters} className={classes.tile}>
             <div className={classes.label}>
