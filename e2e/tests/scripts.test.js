@@ -120,10 +120,12 @@ test('what is typed into the forms comes back as text, in messages too', async (
   await visible(message);
   await assertInert(admin, 'message');
   await page.goto('/admin/settings');
-  await field(page, 'Add IP addresses or CIDR ranges').fill(TAG);
-  await button(page, 'Add').click();
-  await visible(page.getByRole('alert').getByText(TAG));
-  await assertInert(admin, 'settings');
+  for (const [title, label] of [['Dashboard IP allowlist', 'Add IP addresses or CIDR ranges'], ['Outbound ranges', 'Add private addresses or ranges']]) {
+    await card(page, title).getByLabel(label).fill(TAG);
+    await card(page, title).getByRole('button', { name: 'Add', exact: true }).click();
+    await visible(card(page, title).getByRole('alert').getByText(TAG));
+    await assertInert(admin, title);
+  }
   await button(page, 'Discard changes').click();
   await gone(page.getByText(TAG));
   await page.goto('/account');
