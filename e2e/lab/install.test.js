@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CUSTOMER_PASSWORD } from '../lib/api.js';
+import { assertAccessible } from '../lib/axe.js';
 import { ADMIN } from '../lib/dashboard.js';
 import { labOptions, startBox } from '../lib/lab.js';
 import { button, dialog, field, fillListener, heading, openUser, revoke, signIn, toast, visible } from '../lib/pages.js';
@@ -43,10 +44,12 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     const shown = await c.locator('main').innerText();
     assert.ok(box.fingerprints.some((fingerprint) => shown.includes(fingerprint)), shown);
     assert.ok(!(await box.exec('journalctl', '-u', 'ssh', '--no-pager', '-q')).includes('root'), 'no user name was sent');
+    await assertAccessible(c, 'the host key');
     await picture(c, 'tour/14-host-key');
     await button(c, 'This is my server').click();
     await visible(c.getByText('The connection works'), slow);
     await c.evaluate(() => window.scrollTo(0, 0));
+    await assertAccessible(c, 'the result of the test');
     await picture(c, 'tour/15-connection-works');
   });
 
@@ -59,10 +62,12 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     await visible(c.getByText('Upload the gateway'));
     await c.evaluate(() => window.scrollTo(0, 0));
     await picture(c, 'tour/16-installing');
+    await assertAccessible(c, 'installing');
     await visible(c.getByText('Your gateway is online'), { timeout: 120_000 });
     await visible(c.getByText(/An access key made by this dashboard/));
     await traffic();
     await c.evaluate(() => window.scrollTo(0, 0));
+    await assertAccessible(c, 'installed');
     await picture(c, 'tour/17-installed');
   });
 
