@@ -37,6 +37,9 @@ pub enum Command {
     /// What an update runs in a transient unit of its own.
     #[command(hide = true)]
     SetupUpdate,
+    /// Print the systemd unit of this version, for an update.
+    #[command(hide = true)]
+    SetupUnit,
     /// Print the SHA-256 fingerprint of the management API's certificate: exit 3 when there is none yet.
     ManagementFingerprint {
         /// Make a new key and certificate first; a gateway that runs uses them from its next start.

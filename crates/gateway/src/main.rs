@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             .map_err(anyhow::Error::from),
         Command::Status { json } => status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out),
         Command::Setup => setup::serve(&mut out),
+        Command::SetupUnit => out.write_all(proxima_setup::UNIT.as_bytes()).map(|()| 0).map_err(anyhow::Error::from),
         Command::SetupUpdate => setup::finish_update(),
         Command::ManagementFingerprint { renew } => {
             manage::fingerprint(&cli.options.state_dir, renew, &mut out, &mut problems)

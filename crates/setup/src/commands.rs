@@ -44,6 +44,8 @@ pub const RUN_UPDATE: CommandLine = CommandLine(
     ],
     30,
 );
+/// The unit that belongs to the program in use, as that program prints it.
+pub const PRINT_UNIT: CommandLine = CommandLine(&[proxima_types::setup::place::BINARY, "setup-unit"], 20);
 pub const UPDATE_IS_ACTIVE: CommandLine =
     CommandLine(&["systemctl", "is-active", "--quiet", "proxima-gateway-update.service"], 20);
 pub const STOP_UPDATE: CommandLine = CommandLine(&["systemctl", "stop", "proxima-gateway-update.service"], 120);

@@ -27,4 +27,5 @@ mod update;
 
 pub use host::Host;
 pub use serve::serve;
+pub use steps::unit::TEXT as UNIT;
 pub use update::finish as finish_update;

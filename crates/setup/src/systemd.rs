@@ -28,6 +28,16 @@ pub(crate) fn require(host: &Host<'_>) -> Result<()> {
     if is_running(host) { Ok(()) } else { Err(problem::no_systemd()) }
 }
 
+/// The unit as the program in use prints it.
+pub(crate) fn printed_unit(host: &Host<'_>) -> Result<String> {
+    let ended = run(host, commands::PRINT_UNIT).map_err(|error| start_failed(host, &error.sentence))?;
+    if ended.stdout.contains("[Service]") {
+        Ok(ended.stdout)
+    } else {
+        Err(start_failed(host, "The program does not print its systemd unit."))
+    }
+}
+
 pub(crate) fn state(host: &Host<'_>) -> Result<UnitState> {
     run(host, commands::SHOW).map(|ended| parse_show(&ended.stdout))
 }
@@ -78,6 +88,8 @@ pub(crate) struct GatewayStatus {
     answered_at: Option<Value>,
     /// Why it heard none.
     pub silence: Option<String>,
+    /// Of the last authentic answer.
+    license: Option<String>,
     /// Why it ended.
     stopped: Option<Value>,
 }
@@ -103,8 +115,10 @@ impl GatewayStatus {
         self.stopped.is_some() || self.is_of(unit)
     }
 
+    /// EXPIRED is an answer too, though it ends the process that heard it.
     fn is_answered(&self, unit: &UnitState) -> bool {
-        self.answered_at.is_some() && self.is_of(unit)
+        let expired = self.stopped.is_some() && self.license.as_deref() == Some("EXPIRED");
+        self.answered_at.is_some() && (expired || self.is_of(unit))
     }
 }
 
@@ -186,6 +200,9 @@ mod tests {
         assert!(!status(answered).is_answered(&UnitState { main_pid: Some(8), ..unit.clone() }));
         let silent = status(serde_json::json!({ "process": { "pid": 7 }, "answeredAt": null }));
         assert!(!silent.is_answered(&unit) && silent.has_run(&unit));
+        let expired =
+            serde_json::json!({ "process": { "pid": 7 }, "answeredAt": "x", "license": "EXPIRED", "stopped": "why" });
+        assert!(status(expired).is_answered(&UnitState::default()), "the license ended it: it was answered");
         let ended = status(serde_json::json!({ "process": { "pid": 7 }, "answeredAt": "x", "stopped": "why" }));
         assert!(!ended.is_answered(&unit) && ended.has_run(&unit));
     }

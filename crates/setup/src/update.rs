@@ -1,7 +1,8 @@
 //! Update with automatic rollback.
 //!
 //! The request is written to a file; a transient systemd unit of its own runs this program's verb
-//! `setup-update`, which swaps the binary, restarts the service, waits for an authentic answer of
+//! `setup-update`, which swaps the binary, writes
+//! the unit that the new one brings, restarts the service, waits for an authentic answer of
 //! the dashboard, and puts the binary before back when there is none. So a lost connection changes
 //! nothing. After a reboot in the middle, the same request asked again resumes.
 
@@ -158,6 +159,7 @@ fn try_new(host: &Host<'_>, update: &mut Update) -> Result<()> {
     let Wanted { job, sha256, version, at: time, wait_seconds } = update.wanted.clone();
     update.save(host, UpdateState::Swapped, None)?;
     steps::apply(host, job, &StepInput::Binary { sha256, version })?;
+    steps::apply_unit_of_program(host, job)?;
     let boot = systemd::restart(host)?;
     let seconds = u64::from(wait_seconds.clamp(5, 600));
     systemd::wait(host, boot, Until::Answered, Duration::from_secs(seconds))?;
@@ -167,6 +169,7 @@ fn try_new(host: &Host<'_>, update: &mut Update) -> Result<()> {
 fn roll_back(host: &Host<'_>, update: &mut Update, why: SetupProblem) -> Result<()> {
     let swapped = crate::journal::find(host, update.wanted.job, BoxStep::Binary)?.is_some();
     let back = || -> Result<()> {
+        steps::revert(host, update.wanted.job, BoxStep::Unit)?;
         steps::revert(host, update.wanted.job, BoxStep::Binary)?;
         if swapped {
             let boot = systemd::restart(host)?;

@@ -275,6 +275,7 @@ impl Agent {
                 self.remember(&attempt);
                 if reason == StopReason::Expired {
                     self.take_over(&key, &attempt);
+                    self.reporter.answered(Heard::expired(), self.clock.read().wall);
                 }
                 self.metrics.heartbeats_answered.increment();
                 Err(reason)

@@ -31,6 +31,10 @@ impl Heard {
     pub(super) fn of(terms: &Terms) -> Self {
         Self { license: terms.status, grace_expires_at: terms.grace_expires_at }
     }
+
+    pub(super) fn expired() -> Self {
+        Self { license: LicenseStatus::Expired, grace_expires_at: None }
+    }
 }
 
 pub(super) struct Reporter {

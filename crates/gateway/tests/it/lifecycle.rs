@@ -70,6 +70,8 @@ fn expired_ends_with_0_and_a_restart_stays_closed_until_active() {
     assert_eq!(served.gateway.wait_exit(), 0);
     assert!(!is_open(served.port));
     assert!(served.gateway.log().contains("EXPIRED"));
+    let said = served.home.state_json("status.json").unwrap();
+    assert!(said["license"] == "EXPIRED" && said["answeredAt"].is_string(), "an update waits for this: {said}");
 
     let mut restarted = served.home.start();
     assert_eq!(restarted.wait_exit(), 0, "answered EXPIRED again");

@@ -3,13 +3,14 @@
 pub(crate) mod binary;
 mod config;
 pub(crate) mod start;
-mod unit;
+pub(crate) mod unit;
 pub(crate) mod user;
 
 use crate::files;
 use crate::host::Host;
 use crate::journal::{self, Entry, Was};
 use crate::problem::Result;
+use crate::systemd;
 use proxima_types::setup::{BoxStep, Done, ReceiptStep, ReceiptThing, StepInput, StepOutcome};
 use uuid::Uuid;
 
@@ -17,21 +18,33 @@ use uuid::Uuid;
 pub(crate) type Applied = (StepOutcome, Vec<ReceiptThing>);
 
 pub(crate) fn apply(host: &Host<'_>, job: Uuid, input: &StepInput) -> Result<(StepOutcome, ReceiptStep)> {
-    let step = input.step();
     let (outcome, things) = match input {
         StepInput::Binary { sha256, version } => binary::apply(host, job, sha256, version)?,
         StepInput::User {} => user::apply(host, job)?,
         StepInput::Config { config, replace_other_server } => config::apply(host, job, config, *replace_other_server)?,
-        StepInput::Unit {} => unit::apply(host, job)?,
+        StepInput::Unit {} => unit::apply(host, job, unit::TEXT)?,
         StepInput::Start { wait_seconds } => start::apply(host, job, *wait_seconds)?,
     };
-    if let Some(mut entry) = journal::find(host, job, step)?
-        && entry.things.as_ref() != Some(&things)
-    {
-        entry.things = Some(things.clone());
-        journal::save(host, job, &entry)?;
+    note(host, job, input.step(), &things)?;
+    Ok((outcome, ReceiptStep { step: input.step(), things }))
+}
+
+/// Writes the unit that the program in use prints: in an update, the new program's.
+pub(crate) fn apply_unit_of_program(host: &Host<'_>, job: Uuid) -> Result<()> {
+    let text = systemd::printed_unit(host)?;
+    let (_, things) = unit::apply(host, job, &text)?;
+    note(host, job, BoxStep::Unit, &things)
+}
+
+/// What the step did becomes part of its entry, for the receipt.
+fn note(host: &Host<'_>, job: Uuid, step: BoxStep, things: &[ReceiptThing]) -> Result<()> {
+    match journal::find(host, job, step)? {
+        Some(mut entry) if entry.things.as_deref() != Some(things) => {
+            entry.things = Some(things.to_vec());
+            journal::save(host, job, &entry)
+        }
+        _ => Ok(()),
     }
-    Ok((outcome, ReceiptStep { step, things }))
 }
 
 pub(crate) fn revert(host: &Host<'_>, job: Uuid, step: BoxStep) -> Result<StepOutcome> {

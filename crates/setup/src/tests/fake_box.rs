@@ -24,6 +24,8 @@ pub(super) struct FakeBox {
     pub missing: Vec<&'static str>,
     /// What runs never comes up.
     pub broken: bool,
+    /// What runs gets an answer of the dashboard.
+    pub answered: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl FakeBox {
         for folder in ["etc/systemd/system", "usr/local/bin", "usr/local/lib", "var/lib", "run/systemd/system"] {
             fs::create_dir_all(root.join(folder)).expect("a folder");
         }
-        let fake = Self { root, service: RefCell::default(), missing: Vec::new(), broken: false };
+        let fake = Self { root, service: RefCell::default(), missing: Vec::new(), broken: false, answered: false };
         fake.put("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n", 0o644);
         fake.put("/etc/group", b"root:x:0:\n", 0o644);
         fake
@@ -130,7 +132,11 @@ impl FakeBox {
     /// As a gateway does that has read its configuration.
     fn write_status(&self) {
         let starts = self.service().starts;
-        let status = serde_json::json!({ "bootId": Uuid::from_u128(u128::from(starts) + 1), "process": { "pid": 41 } });
+        let status = serde_json::json!({
+            "bootId": Uuid::from_u128(u128::from(starts) + 1),
+            "process": { "pid": 41 },
+            "answeredAt": self.answered.then_some("2026-11-22T00:00:00Z"),
+        });
         self.put(&format!("{}/status.json", place::STATE), status.to_string().as_bytes(), 0o600);
     }
 
@@ -156,6 +162,10 @@ impl Commands for FakeBox {
         let done = |stdout: String| Ok(Ended { success: true, stdout, stderr: String::new() });
         if line == commands::SHOW {
             return done(self.show());
+        }
+        if line == commands::PRINT_UNIT {
+            let program = fs::read(self.at(place::BINARY))?;
+            return done(format!("[Service]\n# of {}\n", crate::files::hex(&program[20..])));
         }
         changing();
         match line {

@@ -3,6 +3,7 @@
 mod fake_box;
 mod kill;
 mod steps;
+mod update;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
