@@ -1,12 +1,14 @@
 //! Servers, as people see and configure them. Queries are scoped to the caller's tenant by
 //! their type (invariant 7).
 
+use crate::management::{CHECK_COLUMN, CheckRow};
 use crate::page::{Page, contains_pattern, fetch_count};
 use crate::{DbResult, PgConnection, PgPool};
 use chrono::{DateTime, Duration, Utc};
 use proxima_types::{KeyDigest, LicenseStatus, ServerId, ServerName, ServerStatus, UserId};
 use serde_json::Value;
 use sqlx::postgres::types::PgInterval;
+use sqlx::types::Json;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -56,6 +58,8 @@ pub struct ServerRow {
     /// The server's status at `now`.
     pub server_status: String,
     pub key_in_use_on_hosts: i64,
+    /// How the last attempt to reach its management API went.
+    pub management_check: Option<Json<CheckRow>>,
     pub now: DateTime<Utc>,
     pub incarnation: i32,
 }
@@ -115,7 +119,7 @@ pub(crate) fn push_filter(
 }
 
 fn select(heartbeat_interval: PgInterval) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(format!("SELECT {SERVER_COLUMNS}, "));
+    let mut query = QueryBuilder::new(format!("SELECT {SERVER_COLUMNS}, {CHECK_COLUMN}, "));
     push_status(&mut query, heartbeat_interval);
     query.push(" FROM server_overview o WHERE true");
     query

@@ -1,5 +1,6 @@
 //! Accounts.
 
+use crate::management::CHECK_COLUMN;
 use crate::page::{Page, contains_pattern, fetch_count};
 use crate::servers::{SERVER_COLUMNS, ServerRow};
 use crate::{DbResult, PgConnection, PgPool};
@@ -268,7 +269,7 @@ pub async fn list(
 ) -> DbResult<Page<UserWithServer, Cursor>> {
     let mut query = QueryBuilder::<Postgres>::new(format!(
         "SELECT u.id AS u_id, u.username AS u_username, u.display_name AS u_display_name, u.login_slug AS u_login_slug, \
-         u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, "
+         u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, {CHECK_COLUMN}, "
     ));
     crate::servers::push_status(&mut query, heartbeat_interval);
     query.push(" FROM users u LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
