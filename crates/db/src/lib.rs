@@ -9,6 +9,7 @@ pub mod connections;
 pub mod error;
 pub mod fleet;
 pub mod heartbeats;
+pub mod install_tokens;
 pub mod jobs;
 pub mod licenses;
 pub mod management;

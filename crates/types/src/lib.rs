@@ -4,6 +4,7 @@
 //! No I/O, no clock, no randomness: time and random bytes are passed in.
 
 pub mod account;
+pub mod enroll;
 pub mod field_error;
 pub mod gateway_config;
 pub mod heartbeat;
@@ -22,5 +23,5 @@ pub use gateway_config::{BackendUrl, ConfigGeneration, GatewayConfig, Listener};
 pub use ids::{InstallId, JobId, ServerId, SessionId, UserId};
 pub use job::{CredentialKind, JobKind, JobState, StepState};
 pub use license::{License, LicenseStatus};
-pub use secrets::{ApiSecret, KeyDigest, LicenseKey};
+pub use secrets::{ApiSecret, InstallToken, KeyDigest, LicenseKey, ReportToken};
 pub use server_status::ServerStatus;

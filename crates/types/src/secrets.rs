@@ -82,6 +82,16 @@ secret_type!(
     ApiSecret,
     "sk"
 );
+secret_type!(
+    /// What an install command carries: good for one install of one server, for a few minutes. `pt_` + 43 characters.
+    InstallToken,
+    "pt"
+);
+secret_type!(
+    /// By which a box that installs itself reports. `pr_` + 43 characters.
+    ReportToken,
+    "pr"
+);
 
 impl LicenseKey {
     #[must_use]

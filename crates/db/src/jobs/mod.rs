@@ -30,6 +30,8 @@ pub struct JobRow {
     pub receipt: Option<Value>,
     pub result: Option<Value>,
     pub problem: Option<Value>,
+    /// The box runs it itself, by an install command.
+    pub by_command: bool,
     pub now: DateTime<Utc>,
 }
 
@@ -120,7 +122,8 @@ pub async fn find(
     Ok(sqlx::query_as!(
         JobRow,
         r#"SELECT j.id, j.server_id, j.kind, j.state, j.requested_by, j.requested_at, j.started_at, j.finished_at,
-                  j.cancel_requested_at, j.plan, j.receipt, j.result, j.problem, clock_timestamp() AS "now!"
+                  j.cancel_requested_at, j.plan, j.receipt, j.result, j.problem,
+                  (j.report_digest IS NOT NULL) AS "by_command!", clock_timestamp() AS "now!"
            FROM jobs j JOIN servers s ON s.id = j.server_id
            WHERE j.id = $1 AND j.server_id = $2 AND ($3::uuid IS NULL OR s.owner_id = $3)"#,
         id.0,
@@ -148,7 +151,7 @@ pub async fn list(
         JobRow,
         r#"SELECT id, server_id, kind, state, requested_by, requested_at, started_at, finished_at,
                   cancel_requested_at, NULL::jsonb AS plan, NULL::jsonb AS receipt, NULL::jsonb AS result, problem,
-                  clock_timestamp() AS "now!"
+                  (report_digest IS NOT NULL) AS "by_command!", clock_timestamp() AS "now!"
            FROM jobs
            WHERE server_id = $1 AND ($2::timestamptz IS NULL OR (requested_at, id) < ($2, $3))
            ORDER BY requested_at DESC, id DESC LIMIT $4"#,

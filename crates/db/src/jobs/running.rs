@@ -54,7 +54,8 @@ impl Taken {
     }
 }
 
-/// Takes at most `limit` jobs that wait, or whose dashboard has not renewed its lease; the oldest first.
+/// Takes at most `limit` jobs that wait, or whose dashboard has not renewed its lease; the oldest first. One that a box
+/// runs itself is nobody's to take.
 ///
 /// # Errors
 /// See [`crate::DbError`].
@@ -64,7 +65,7 @@ pub async fn take(pool: &PgPool, lease: PgInterval, limit: u32) -> DbResult<Vec<
         r#"UPDATE jobs j SET state = 'RUNNING', fence = j.fence + 1, lease_until = clock_timestamp() + $1,
                started_at = COALESCE(j.started_at, clock_timestamp())
            FROM (SELECT id FROM jobs
-                 WHERE state = 'QUEUED' OR (state = 'RUNNING' AND lease_until < clock_timestamp())
+                 WHERE state = 'QUEUED' OR (state = 'RUNNING' AND report_digest IS NULL AND lease_until < clock_timestamp())
                  ORDER BY requested_at, id LIMIT $2 FOR UPDATE SKIP LOCKED) due
            WHERE j.id = due.id
            RETURNING j.id, j.fence, j.server_id, j.kind, j.requested_by, j.install_id, j.api_secret_ciphertext,

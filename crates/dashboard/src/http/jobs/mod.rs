@@ -40,6 +40,8 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
     /// A running job stops, and puts back what it changed.
     pub cancel_requested: bool,
+    /// The server runs it itself, by an install command; else the dashboard runs it by SSH.
+    pub by_command: bool,
     /// Why it did not succeed.
     #[schema(required)]
     pub problem: Option<BoxProblem>,
@@ -124,6 +126,7 @@ impl From<JobRow> for Job {
             started_at: row.started_at,
             finished_at: row.finished_at,
             cancel_requested: row.cancel_requested_at.is_some(),
+            by_command: row.by_command,
             problem: row.problem.as_ref().map(stored_problem),
             now: row.now,
         }
