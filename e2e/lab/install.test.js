@@ -91,7 +91,7 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     await press('Regenerate key');
     await refused();
     await button(c, 'Re-install').click();
-    await dialog(c, `Install on ${SERVER}`).press('Install');
+    await dialog(c, `Re-install on ${SERVER}`).press('Re-install');
     await traffic();
     await visible(c.getByText('Your gateway is online'), slow);
   });

@@ -3,7 +3,9 @@
 use chrono::Duration;
 use clap::Args;
 use ipnet::IpNet;
+use proxima_installer::BinaryStore;
 use proxima_installer::run::Limits;
+use proxima_types::gateway_config::MANAGEMENT_PORT;
 use proxima_types::identity::DashboardUrl;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -62,7 +64,8 @@ pub struct ServeArgs {
     pub jobs_at_once: u32,
 
     /// Folder of the gateway programs that are installed: ARCHITECTURE/proxima-gateway, with the names of
-    /// `uname -m`; by default `gateways` in the data folder.
+    /// `uname -m`; by default `gateways` in the data folder. Architectures that it does not have are
+    /// taken from the folder `gateways` beside this program, which ships with it.
     #[arg(long, env = "PROXIMA_GATEWAY_BINARIES")]
     pub gateway_binaries: Option<PathBuf>,
 
@@ -125,6 +128,10 @@ pub struct AppConfig {
     pub job_limits: Limits,
     /// The gateway programs, one folder for each architecture.
     pub gateway_binaries: PathBuf,
+    /// Where gateways' management APIs listen: another port in tests only.
+    pub management_port: u16,
+    /// Those that ship with this program.
+    pub gateway_binaries_shipped: Option<PathBuf>,
     /// `scheme://host[:port]` that browsers name as their origin, when it is known.
     pub public_origin: Option<String>,
 }
@@ -142,12 +149,21 @@ impl Default for AppConfig {
             jobs_at_once: 8,
             job_limits: Limits::default(),
             gateway_binaries: PathBuf::from("gateways"),
+            management_port: MANAGEMENT_PORT,
+            gateway_binaries_shipped: None,
             public_origin: None,
         }
     }
 }
 
 impl AppConfig {
+    /// The gateway programs that can be installed.
+    #[must_use]
+    pub fn binaries(&self) -> BinaryStore {
+        BinaryStore::new(self.gateway_binaries.clone(), env!("CARGO_PKG_VERSION").to_owned())
+            .with_shipped(self.gateway_binaries_shipped.clone())
+    }
+
     #[must_use]
     pub fn from_args(args: &ServeArgs) -> Self {
         Self {
@@ -158,6 +174,7 @@ impl AppConfig {
             outbound_allowed: args.allow_outbound.clone(),
             jobs_at_once: args.jobs_at_once,
             gateway_binaries: args.gateway_binaries.clone().unwrap_or_else(|| args.data.data_dir.join("gateways")),
+            gateway_binaries_shipped: std::env::current_exe().ok().map(|program| program.with_file_name("gateways")),
             public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             ..Self::default()
         }

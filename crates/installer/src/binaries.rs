@@ -11,10 +11,12 @@ const NAME: &str = "proxima-gateway";
 /// Bytes read at once while hashing.
 const CHUNK: usize = 64 * 1024;
 
-/// The release folder: `<folder>/<architecture>/proxima-gateway`, with `uname -m`'s names.
+/// The release folder: `<folder>/<architecture>/proxima-gateway`, with `uname -m`'s names; and a second one, for the
+/// architectures that the first does not have: what ships with the dashboard.
 #[derive(Debug, Clone)]
 pub struct BinaryStore {
     folder: PathBuf,
+    shipped: Option<PathBuf>,
     version: String,
 }
 
@@ -32,7 +34,16 @@ impl BinaryStore {
     /// `version`: the dashboard's own, which its binaries share.
     #[must_use]
     pub fn new(folder: PathBuf, version: String) -> Self {
-        Self { folder, version }
+        Self { folder, shipped: None, version }
+    }
+
+    #[must_use]
+    pub fn with_shipped(self, shipped: Option<PathBuf>) -> Self {
+        Self { shipped, ..self }
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        [Some(self.folder.as_path()), self.shipped.as_deref()].into_iter().flatten()
     }
 
     #[must_use]
@@ -43,13 +54,15 @@ impl BinaryStore {
     /// The architectures that there is a binary for, in alphabetical order.
     pub async fn architectures(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if let Ok(mut entries) = tokio::fs::read_dir(&self.folder).await {
+        for folder in self.folders() {
+            let Ok(mut entries) = tokio::fs::read_dir(folder).await else { continue };
             while let Ok(Some(entry)) = entries.next_entry().await {
                 let is_file = tokio::fs::metadata(entry.path().join(NAME)).await.is_ok_and(|meta| meta.is_file());
                 found.extend(entry.file_name().into_string().ok().filter(|_| is_file));
             }
         }
         found.sort();
+        found.dedup();
         found
     }
 
@@ -58,6 +71,18 @@ impl BinaryStore {
     /// # Errors
     /// [`Problem::NoBinary`] when there is none, [`Problem::BinaryUnreadable`] otherwise.
     pub async fn open(&self, architecture: &str) -> Result<Binary, Problem> {
+        let mut file = self.find(architecture).await?;
+        let unreadable = |error: std::io::Error| Problem::BinaryUnreadable { reason: error.kind().to_string() };
+        let (sha256, bytes) = digest(&mut file).await.map_err(unreadable)?;
+        file.rewind().await.map_err(unreadable)?;
+        Ok(Binary { file, sha256, bytes, version: self.version.clone() })
+    }
+
+    /// Opens the binary for `architecture` and reads nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn find(&self, architecture: &str) -> Result<File, Problem> {
         let missing =
             || Problem::NoBinary { architecture: architecture.to_owned(), folder: self.folder.display().to_string() };
         if !architecture.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || architecture.is_empty() {
@@ -67,10 +92,15 @@ impl BinaryStore {
             std::io::ErrorKind::NotFound => missing(),
             kind => Problem::BinaryUnreadable { reason: kind.to_string() },
         };
-        let mut file = File::open(self.folder.join(architecture).join(NAME)).await.map_err(unreadable)?;
-        let (sha256, bytes) = digest(&mut file).await.map_err(unreadable)?;
-        file.rewind().await.map_err(unreadable)?;
-        Ok(Binary { file, sha256, bytes, version: self.version.clone() })
+        let mut opened = Err(missing());
+        for folder in self.folders() {
+            opened = File::open(folder.join(architecture).join(NAME)).await.map_err(unreadable);
+            // Only what is not there is looked for elsewhere: a file that cannot be read is said to be so.
+            if !matches!(opened, Err(Problem::NoBinary { .. })) {
+                break;
+            }
+        }
+        opened
     }
 }
 
@@ -114,6 +144,25 @@ mod tests {
         let mut sent = String::new();
         binary.reader().read_to_string(&mut sent).await.unwrap();
         assert_eq!((sent.as_str(), binary.bytes), ("abc", 3));
+    }
+
+    #[tokio::test]
+    async fn the_release_folder_goes_before_what_ships_with_the_dashboard() {
+        let (own, shipped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (folder, architecture, content) in
+            [(&shipped, "x86_64", "shipped"), (&shipped, "aarch64", "shipped too"), (&own, "x86_64", "own")]
+        {
+            std::fs::create_dir(folder.path().join(architecture)).unwrap();
+            std::fs::write(folder.path().join(architecture).join(NAME), content).unwrap();
+        }
+        let store =
+            BinaryStore::new(own.path().to_owned(), String::new()).with_shipped(Some(shipped.path().to_owned()));
+        assert_eq!(store.architectures().await, ["aarch64", "x86_64"]);
+        for (architecture, bytes) in [("x86_64", 3), ("aarch64", 11)] {
+            assert_eq!(store.open(architecture).await.unwrap().bytes, bytes, "{architecture}");
+        }
+        let problem = store.open("riscv64").await.unwrap_err();
+        assert!(matches!(problem, Problem::NoBinary { folder, .. } if folder == own.path().display().to_string()));
     }
 
     #[tokio::test]

@@ -117,7 +117,10 @@ impl Problem {
             Self::AccessNotTraded { reason } => (
                 "ACCESS_NOT_TRADED",
                 format!("No key of its own could be set up for this server{}.", detail(reason)),
-                "The gateway is installed all the same. Updates will ask for the login again.".to_owned(),
+                "The gateway is installed all the same. Updates will ask for the login again. If the new key was refused: when the \
+                 dashboard reaches this server from an address that is missing in the Dashboard IP allowlist, `from=` keeps \
+                 it out; the operator mends the list, and Install tries once more."
+                    .to_owned(),
             ),
             _ => return None,
         })

@@ -57,6 +57,16 @@ describe('GatewayCard', () => {
     });
   });
 
+  it('asks for a re-installation in its own words', async () => {
+    const { api, user } = await card();
+    await user.click(button('Re-install'));
+    const dialog = await screen.findByRole('dialog', { name: "Re-install on acme's Server" });
+    await user.click(within(dialog).getByRole('button', { name: 'Re-install' }));
+    await waitFor(() => {
+      expect(api.sent(`POST ${JOBS}`)[0]?.body).toEqual({ kind: 'INSTALL' });
+    });
+  });
+
   it('uninstalls only after the server’s name was typed', async () => {
     const { api, user } = await card();
     await user.click(button('Uninstall'));

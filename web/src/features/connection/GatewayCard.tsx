@@ -54,7 +54,7 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
           <RunJob {...off} kind="RESTART">
             Restart
           </RunJob>
-          <RunJob {...off} kind="INSTALL">
+          <RunJob {...off} kind="INSTALL" name="Re-install">
             Re-install
           </RunJob>
           <RunJob {...off} kind="UNINSTALL">

@@ -23,6 +23,8 @@ interface JobDialogProps {
   onClose: () => void;
   server: JobServer;
   kind: JobKind;
+  /** What the person reads, where it is not the kind's own name. */
+  name?: string;
   onBegun?: () => void;
 }
 
@@ -33,7 +35,7 @@ export function JobDialog(props: JobDialogProps) {
   return <LoadedDialog {...props} connection={connection.data} />;
 }
 
-function LoadedDialog({ opened, onClose, server, kind, onBegun, connection }: JobDialogProps & { connection: Connection }) {
+function LoadedDialog({ opened, onClose, server, kind, name = JOB_KIND[kind].name, onBegun, connection }: JobDialogProps & { connection: Connection }) {
   const save = useSaveConnection(server.id);
   const create = useCreateJob(server.id);
   const [failure, setFailure] = useState<Error | null>(null);
@@ -50,7 +52,6 @@ function LoadedDialog({ opened, onClose, server, kind, onBegun, connection }: Jo
       user: () => null,
     },
   });
-  const { name } = JOB_KIND[kind];
   const refused = refusal(connection, false);
 
   const close = (): void => {

@@ -12,6 +12,8 @@ interface RunJobProps {
   server: JobServer;
   kind: JobKind;
   children: ReactNode;
+  /** What the dialog calls it, where it is not the kind's own name. */
+  name?: string;
   variant?: 'filled' | 'default';
   /** Asks before it begins, in plain words. */
   confirm?: boolean;
@@ -21,7 +23,7 @@ interface RunJobProps {
 }
 
 /** A button that begins a job. It asks for the login when none is stored. */
-export function RunJob({ server, kind, children, variant = 'default', confirm = false, disabled = false, reason }: RunJobProps) {
+export function RunJob({ server, kind, children, name = JOB_KIND[kind].name, variant = 'default', confirm = false, disabled = false, reason }: RunJobProps) {
   const connection = useQuery(connectionQuery(server.id));
   const create = useCreateJob(server.id);
   const [open, setOpen] = useState(false);
@@ -42,7 +44,7 @@ export function RunJob({ server, kind, children, variant = 'default', confirm = 
         } else {
           create.mutate(kind, {
             onError: (error) => {
-              notifyFailed(`${JOB_KIND[kind].name} did not begin`, error);
+              notifyFailed(`${name} did not begin`, error);
             },
           });
         }
@@ -67,6 +69,7 @@ export function RunJob({ server, kind, children, variant = 'default', confirm = 
         }}
         server={server}
         kind={kind}
+        name={name}
       />
     </>
   );

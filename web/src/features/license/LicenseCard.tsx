@@ -35,7 +35,7 @@ export function LicenseCard({ serverId, serverName, username, serverStatus }: Li
               tone="warn"
               title="The gateway has to get its new key"
               action={
-                <RunJob server={{ id: serverId, name: serverName }} kind="INSTALL" disabled={serverStatus === 'INSTALLING'}>
+                <RunJob server={{ id: serverId, name: serverName }} kind="INSTALL" name="Re-install" disabled={serverStatus === 'INSTALLING'}>
                   Re-install now
                 </RunJob>
               }

@@ -8,8 +8,8 @@ use crate::jobs::runner::state_word;
 use async_trait::async_trait;
 use proxima_db::connections::{self, ConnectionRow};
 use proxima_installer::{
-    AccessTraded, BinaryStore, Credential, Facts, Fenced, HostKey, Job, JobInputs, JobKind, Journal, Login, Outcome,
-    Plan, ProblemReport, StepEnd, StepId, StepState, Succeeded, Tools, plan,
+    AccessTraded, Credential, Facts, Fenced, HostKey, Job, JobInputs, JobKind, Journal, Login, Outcome, Plan,
+    ProblemReport, StepEnd, StepId, StepState, Succeeded, Tools, plan,
 };
 use proxima_types::ServerId;
 use proxima_types::identity::DashboardUrl;
@@ -139,7 +139,7 @@ pub(crate) async fn tools(app: &App) -> AppResult<Tools> {
     let entropy = Arc::clone(&app.entropy);
     Ok(Tools {
         outbound: super::outbound(app).await?,
-        binaries: BinaryStore::new(app.config.gateway_binaries.clone(), env!("CARGO_PKG_VERSION").to_owned()),
+        binaries: app.config.binaries(),
         clock: Arc::new(move || then + started.elapsed()),
         random: Arc::new(move |buffer: &mut [u8]| entropy.fill(buffer)),
         limits: app.config.job_limits,
