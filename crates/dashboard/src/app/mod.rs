@@ -8,6 +8,7 @@ pub mod gateway_config;
 pub mod heartbeats;
 pub mod jobs;
 pub mod licenses;
+pub mod management;
 pub mod passwords;
 pub mod servers;
 pub mod sessions;
@@ -36,6 +37,8 @@ pub struct App {
     pub attempts: connections::Attempts,
     /// Wakes this dashboard's runner when a job is queued here; others look every second.
     pub job_queued: Notify,
+    /// Heartbeats to ask for after a change; `jobs::nudges` sends them.
+    pub nudges: management::Nudges,
     pub config: AppConfig,
 }
 
@@ -53,7 +56,8 @@ impl App {
         let passwords = PasswordHasher::new(config.bcrypt_cost)?;
         let heartbeats = heartbeats::HeartbeatQueue::start(&db);
         let (attempts, job_queued) = (connections::Attempts::default(), Notify::new());
-        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, attempts, job_queued, config }))
+        let nudges = management::Nudges::default();
+        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, attempts, job_queued, nudges, config }))
     }
 
     pub(crate) async fn begin(&self) -> AppResult<Tx> {

@@ -72,6 +72,7 @@ pub async fn save_config(
         json!({ "generation": after.config_generation, "config": { "from": before.config, "to": after.config } });
     audit::succeeded(&mut tx, actor, "server.config.update", Some(server_target(id, &after.name)), metadata).await?;
     commit(tx).await?;
+    app.nudges.request(id);
     Ok(after)
 }
 

@@ -1,9 +1,11 @@
 //! Platform settings.
 
 use super::audit;
+use super::management::WAITING_MAX;
 use super::{Actor, AdminActor, App, AppResult, commit};
 use ipnet::IpNet;
 use proxima_db::audit::Target;
+use proxima_db::management;
 use proxima_db::settings::{self, SettingsRow};
 use proxima_types::{FieldError, FieldErrors};
 use serde_json::json;
@@ -51,7 +53,11 @@ pub async fn save(app: &App, admin: &AdminActor, input: SaveSettings<'_>) -> App
     });
     let target = Target { id: None, kind: "settings", name: "Settings" };
     audit::succeeded(&mut tx, admin, "settings.update", Some(target), metadata).await?;
+    // What every gateway is told has changed.
+    let changed = before.offline_limit_days != after.offline_limit_days;
+    let gateways = if changed { management::askable(&mut tx, WAITING_MAX.into()).await? } else { Vec::new() };
     commit(tx).await?;
+    gateways.into_iter().for_each(|server| app.nudges.request(server));
     Ok(after)
 }
 

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 
 /// How long requests under way may still take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long nudges of the last changes may take.
+const LAST_NUDGES: Duration = Duration::from_secs(1);
 /// The username of the admin that a first start makes.
 const FIRST_ADMIN: &str = "admin";
 
@@ -62,6 +64,7 @@ async fn serve(
     let sweeps = tokio::spawn(jobs::run(Arc::clone(&app)));
     let exporter = metrics_listener.map(|listener| tokio::spawn(export_metrics(listener, metrics)));
     let (stop, stopping) = watch::channel(false);
+    let nudges = tokio::spawn(jobs::nudges::run(Arc::clone(&app)));
     let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping.clone()));
     let router = http::router(Arc::clone(&app))?.into_make_service_with_connect_info::<SocketAddr>();
     // The port that the system chose, when 0 was asked for.
@@ -78,6 +81,9 @@ async fn serve(
     if tokio::time::timeout(DRAIN, runner).await.is_err() {
         tracing::warn!("a job could not be let go of in time");
     }
+    // What is dropped here arrives with the gateways' next heartbeats.
+    let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;
+    nudges.abort();
     sweeps.abort();
     if let Some(exporter) = exporter {
         exporter.abort();

@@ -12,6 +12,7 @@ mod jobs;
 mod layers;
 mod license;
 mod login_pages;
+mod management;
 mod me;
 mod openapi;
 mod problem;
@@ -43,6 +44,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connections::routes())
         .merge(jobs::routes())
         .merge(license::routes())
+        .merge(management::routes())
         .merge(audit::routes())
         .merge(settings::routes())
         .merge(fleet::routes())

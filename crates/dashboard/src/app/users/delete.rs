@@ -1,10 +1,10 @@
 //! Delete: the server row goes with the account; the gateway on the box stops at its next
-//! heartbeat, which answers the signed 401 for a retired key.
+//! heartbeat (it is asked for one now), which answers the signed 401 for a retired key.
 
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit};
-use proxima_db::{servers, users};
-use proxima_types::{Role, UserId};
+use proxima_db::{management, servers, users};
+use proxima_types::{Role, ServerId, UserId};
 use serde_json::json;
 
 /// `confirm_username` is the account's username, typed.
@@ -26,6 +26,10 @@ pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username:
         return Err(AppError::ConfirmationRequired(format!("Type the username {} to confirm.", user.username)));
     }
     let server = servers::find_by_owner(&mut tx, id, app.heartbeat_interval()).await?;
+    let gateway = match &server {
+        Some(server) => management::endpoint(&mut *tx, ServerId(server.id)).await?,
+        None => None,
+    };
     users::delete(&mut tx, id).await?;
     let metadata = json!({
         "role": user.role,
@@ -33,5 +37,7 @@ pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username:
         "serverName": server.as_ref().map(|server| &server.name),
     });
     audit::succeeded(&mut tx, admin, "user.delete", Some(user_target(&user)), metadata).await?;
-    commit(tx).await
+    commit(tx).await?;
+    gateway.into_iter().for_each(|gateway| app.nudges.request_of_deleted(gateway));
+    Ok(())
 }

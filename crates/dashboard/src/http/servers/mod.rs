@@ -6,6 +6,7 @@ mod list;
 mod update;
 
 use super::AppState;
+use super::management::ManagementPort;
 use chrono::{DateTime, Utc};
 use proxima_db::servers::ServerRow;
 use proxima_types::heartbeat::HostFacts;
@@ -39,6 +40,9 @@ pub struct Server {
     pub host: Option<HostFacts>,
     /// More than one is an alert: somebody copied the key.
     pub key_in_use_on_hosts: i64,
+    /// `null` while it was never tried: nothing is installed or connected.
+    #[schema(required)]
+    pub management: Option<ManagementPort>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -75,6 +79,7 @@ impl From<ServerRow> for Server {
             last_heartbeat_at: row.last_heartbeat_at,
             host,
             key_in_use_on_hosts: row.key_in_use_on_hosts,
+            management: row.management_check.map(|check| ManagementPort::from(check.0)),
             created_at: row.created_at,
         }
     }

@@ -114,6 +114,10 @@ pub(super) async fn finish(app: &App, taken: &Taken, hold: Hold, end: &End) -> A
         audit::failed(&mut tx, &system, "server.job.end", target, metadata).await?;
     }
     commit(tx).await?;
+    if end.state == JobState::Succeeded {
+        // So that whether its port is reachable is known at once.
+        app.nudges.request(server);
+    }
     match &found.connection {
         Some(row) if end.is_changed_host_key() => host_key_changed::remember(app, server, row).await,
         _ => Ok(()),
