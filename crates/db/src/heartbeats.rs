@@ -19,14 +19,15 @@ pub struct Question {
     pub known_config: Option<ConfigGeneration>,
 }
 
-/// What the database says about a presented key.
+/// What the database says about a presented key, at its clock.
 #[derive(Debug, Clone)]
 pub enum Finding {
     Licensed(Box<Licensed>),
-    /// The key was regenerated, or its server deleted.
     Retired {
         server_id: ServerId,
         reason: String,
+        /// The limit of its rotation has passed, and nobody has ended it yet.
+        overdue: bool,
     },
     Unknown,
 }
@@ -39,6 +40,18 @@ pub struct Licensed {
     pub expiry_observed: bool,
     /// The desired configuration, when the gateway does not know it.
     pub config: Option<(ConfigGeneration, Value)>,
+    /// A rotation is open, and this is the old key: what to hand over.
+    pub next_key: Option<NextKey>,
+    /// It is the key of a rotation, and nobody has noted yet that it is in use.
+    pub first_use: bool,
+}
+
+/// A key to hand over.
+#[derive(Debug, Clone)]
+pub struct NextKey {
+    /// Sealed for the column `api_key`.
+    pub ciphertext: Vec<u8>,
+    pub rotation_started_at: DateTime<Utc>,
 }
 
 /// The answers to a batch, in its order, and the database's clock when they were read.
@@ -68,11 +81,17 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
                   CASE WHEN s.config_generation > 0
                             AND (st.incarnation, s.config_generation) IS DISTINCT FROM (k.incarnation, k.number)
                        THEN s.config END AS config,
+                  s.is_next AS "is_next?", s.next_key_ciphertext AS "next_key_ciphertext?",
+                  s.rotation_started_at AS "rotation_started_at?", s.rotation_limit_at AS "rotation_limit_at?",
+                  (s.last_rotation_ended_at IS NOT NULL AND s.last_rotation_adopted_at IS NULL) AS "unadopted!",
                   r.server_id AS "retired_server_id?", r.reason AS "retired_reason?"
            FROM (SELECT offline_limit_days, incarnation FROM settings LIMIT 1) st
            CROSS JOIN UNNEST($1::bytea[], $2::int[], $3::bigint[])
                       WITH ORDINALITY AS k(digest, incarnation, number, position)
-           LEFT JOIN LATERAL (SELECT * FROM servers WHERE api_key_digest = k.digest LIMIT 1) s ON true
+           LEFT JOIN LATERAL (SELECT *, false AS is_next FROM servers WHERE api_key_digest = k.digest
+                              UNION ALL
+                              SELECT *, true FROM servers WHERE next_key_digest = k.digest
+                              LIMIT 1) s ON true
            LEFT JOIN LATERAL (SELECT * FROM retired_keys WHERE digest = k.digest AND s.id IS NULL LIMIT 1) r ON true
            ORDER BY k.position"#,
         &digests,
@@ -86,9 +105,23 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
     let offline_limit_days = first.and_then(|row| row.offline_limit_days);
     let findings = rows
         .into_iter()
-        .map(|row| match (row.server_id, row.retired_server_id) {
-            (Some(id), _) => Finding::Licensed(Box::new(Licensed {
-                server_id: ServerId(id),
+        .map(|row| {
+            let Some(id) = row.server_id.map(ServerId) else {
+                return match row.retired_server_id.map(ServerId) {
+                    Some(server_id) => {
+                        let reason = row.retired_reason.unwrap_or_default();
+                        Finding::Retired { server_id, reason, overdue: false }
+                    }
+                    None => Finding::Unknown,
+                };
+            };
+            let is_next = row.is_next == Some(true);
+            if !is_next && row.rotation_limit_at.is_some_and(|limit| limit <= now) {
+                return Finding::Retired { server_id: id, reason: "ROTATED".to_owned(), overdue: true };
+            }
+            let next_key = row.next_key_ciphertext.zip(row.rotation_started_at).filter(|_| !is_next);
+            Finding::Licensed(Box::new(Licensed {
+                server_id: id,
                 license: License {
                     stored: parse_status(row.license_status.as_deref().unwrap_or_default()),
                     grace_expires_at: row.grace_expires_at,
@@ -99,11 +132,10 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
                     let incarnation = u32::try_from(row.incarnation).unwrap_or_default();
                     (ConfigGeneration { incarnation, number }, config)
                 }),
-            })),
-            (None, Some(id)) => {
-                Finding::Retired { server_id: ServerId(id), reason: row.retired_reason.unwrap_or_default() }
-            }
-            (None, None) => Finding::Unknown,
+                next_key: next_key.map(|(ciphertext, rotation_started_at)| NextKey { ciphertext, rotation_started_at }),
+                // Of an open rotation's old key, what the rotation before left does not matter.
+                first_use: is_next || (row.unadopted && row.rotation_limit_at.is_none()),
+            }))
         })
         .collect();
     Ok(Findings { now, offline_limit_days, findings })

@@ -1,5 +1,6 @@
 //! A server's license: read under a lock, changed, and its passing into EXPIRED observed.
 
+use crate::rotations::OpenRotation;
 use crate::{DbResult, PgConnection};
 use chrono::{DateTime, Utc};
 use proxima_types::{KeyDigest, License, LicenseStatus, ServerId};
@@ -13,6 +14,7 @@ pub struct LockedLicense {
     pub owner_username: String,
     pub license: License,
     pub api_key_ciphertext: Vec<u8>,
+    pub rotation: Option<OpenRotation>,
     /// The database's clock after the lock was had.
     pub now: DateTime<Utc>,
 }
@@ -24,7 +26,8 @@ pub struct LockedLicense {
 /// See [`crate::DbError`].
 pub async fn lock(connection: &mut PgConnection, id: ServerId) -> DbResult<Option<LockedLicense>> {
     let row = sqlx::query!(
-        r#"SELECT s.name, s.license_status, s.grace_expires_at, s.api_key_ciphertext, u.username
+        r#"SELECT s.name, s.license_status, s.grace_expires_at, s.api_key_ciphertext, s.next_key_last4,
+                  s.rotation_started_at, s.rotation_started_by, s.rotation_limit_at, u.username
            FROM servers s JOIN users u ON u.id = s.owner_id WHERE s.id = $1 FOR UPDATE OF s"#,
         id.0
     )
@@ -37,6 +40,12 @@ pub async fn lock(connection: &mut PgConnection, id: ServerId) -> DbResult<Optio
         owner_username: row.username,
         license: License { stored: parse_status(&row.license_status), grace_expires_at: row.grace_expires_at },
         api_key_ciphertext: row.api_key_ciphertext,
+        rotation: OpenRotation::of(
+            row.next_key_last4,
+            row.rotation_started_at,
+            row.rotation_started_by,
+            row.rotation_limit_at,
+        ),
         now: crate::now(connection).await?,
     }))
 }
@@ -60,7 +69,7 @@ pub async fn set(connection: &mut PgConnection, id: ServerId, license: License) 
     Ok(())
 }
 
-/// Replaces the key; the trigger remembers the old digest as retired.
+/// Replaces the key, and ends a rotation by taking its next key back: the trigger remembers both as retired.
 ///
 /// # Errors
 /// See [`crate::DbError`].
@@ -72,7 +81,10 @@ pub async fn set_key(
     last4: &str,
 ) -> DbResult<()> {
     sqlx::query!(
-        r#"UPDATE servers SET api_key_digest = $2, api_key_ciphertext = $3, api_key_last4 = $4, updated_at = now()
+        r#"UPDATE servers SET api_key_digest = $2, api_key_ciphertext = $3, api_key_last4 = $4,
+               next_key_digest = NULL, next_key_ciphertext = NULL, next_key_last4 = NULL, rotation_started_at = NULL,
+               rotation_started_by = NULL, rotation_limit_at = NULL, last_rotation_started_at = NULL,
+               last_rotation_ended_at = NULL, last_rotation_adopted_at = NULL, updated_at = now()
            WHERE id = $1"#,
         id.0,
         digest.as_bytes(),
@@ -88,6 +100,7 @@ pub async fn set_key(
 pub struct SealedSecrets {
     pub server_id: ServerId,
     pub server_name: String,
+    /// Of the newest key: the next one while a rotation is open.
     pub api_key_ciphertext: Vec<u8>,
     pub api_secret_ciphertext: Vec<u8>,
 }
@@ -96,7 +109,8 @@ pub struct SealedSecrets {
 /// See [`crate::DbError`].
 pub async fn sealed_secrets_of(connection: &mut PgConnection, username: &str) -> DbResult<Option<SealedSecrets>> {
     let row = sqlx::query!(
-        r#"SELECT s.id, s.name, s.api_key_ciphertext, s.api_secret_ciphertext
+        r#"SELECT s.id, s.name, COALESCE(s.next_key_ciphertext, s.api_key_ciphertext) AS "api_key_ciphertext!",
+                  s.api_secret_ciphertext
            FROM servers s JOIN users u ON u.id = s.owner_id WHERE u.username = $1"#,
         username
     )

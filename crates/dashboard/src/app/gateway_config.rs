@@ -1,16 +1,16 @@
 //! The identity that a gateway starts with: `config.json`.
 
 use super::audit::{self, server_target};
+use super::licenses::open_key;
 use super::{AdminActor, App, AppError, AppResult, commit};
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use proxima_db::licenses;
 use proxima_types::identity::{DashboardUrl, GatewayIdentity};
-use proxima_types::{ApiSecret, InstallId, LicenseKey};
+use proxima_types::{ApiSecret, InstallId};
 use serde_json::json;
-use zeroize::Zeroizing;
 
-/// The identity of a customer's gateway, with its key and secret in clear and a fresh install id. Audited.
+/// The identity of a customer's gateway, with its newest key and its secret in clear and a fresh install id. Audited.
 ///
 /// # Errors
 /// [`AppError::NotFound`] for a user without a server.
@@ -23,19 +23,17 @@ pub async fn export(
     let mut tx = app.begin().await?;
     let username = username.trim().to_lowercase();
     let sealed = licenses::sealed_secrets_of(&mut tx, &username).await?.ok_or(AppError::NotFound)?;
-    let open = |column, ciphertext: &[u8]| -> AppResult<Zeroizing<String>> {
-        let place = Place { table: "servers", row: sealed.server_id.0, column };
-        app.keyring.open_sealed(place, ciphertext).map_err(|error| AppError::Internal(error.into()))
-    };
-    let internal = |error: proxima_types::secrets::MalformedSecret| AppError::Internal(error.into());
+    let place = Place { table: "servers", row: sealed.server_id.0, column: "api_secret" };
+    let secret = app.keyring.open_sealed(place, &sealed.api_secret_ciphertext);
+    let secret = secret.map_err(|error| AppError::Internal(error.into()))?;
     let identity = GatewayIdentity {
         dashboard_url,
         dashboard_public_keys: vec![app.keyring.signer.public_key()],
         server_id: sealed.server_id,
-        api_key: LicenseKey::parse(&open("api_key", &sealed.api_key_ciphertext)?).map_err(internal)?,
-        api_secret: ApiSecret::parse(&open("api_secret", &sealed.api_secret_ciphertext)?).map_err(internal)?,
+        api_key: open_key(app, sealed.server_id, &sealed.api_key_ciphertext)?,
+        api_secret: ApiSecret::parse(&secret).map_err(|error| AppError::Internal(error.into()))?,
         install_id: InstallId(app.entropy.uuid()),
-        management_allow: None,
+        management_allow: super::settings::management_allow(&proxima_db::settings::get(&mut *tx).await?),
         config: None,
     };
     let target = server_target(sealed.server_id, &sealed.server_name);

@@ -1,11 +1,14 @@
-//! Gating service by license: reveal, regenerate, revoke, reinstate (product.md section 3).
+//! Gating service by license: reveal, regenerate, rotate, revoke, reinstate (product.md section 3).
+
+pub mod rotation;
 
 use super::audit::{self, server_target};
-use super::{AdminActor, App, AppError, AppResult, commit};
+use super::{Actor, AdminActor, App, AppError, AppResult, commit};
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use chrono::Duration;
 use proxima_db::licenses::{self, LockedLicense};
+use proxima_db::rotations::{self, KeyState};
 use proxima_db::servers::{self, ServerRow};
 use proxima_db::{PgConnection, Tx};
 use proxima_types::license::{DEFAULT_GRACE, MAX_GRACE, WrongState};
@@ -16,41 +19,71 @@ async fn lock(tx: &mut PgConnection, id: ServerId) -> AppResult<LockedLicense> {
     licenses::lock(tx, id).await?.ok_or(AppError::NotFound)
 }
 
-async fn view(app: &App, admin: &AdminActor, tx: &mut PgConnection, id: ServerId) -> AppResult<ServerRow> {
-    servers::find(tx, admin.scope(), id, app.heartbeat_interval()).await?.ok_or(AppError::NotFound)
+/// A server with its license keys.
+pub struct LicenseView {
+    pub server: ServerRow,
+    pub keys: KeyState,
 }
 
-/// The plaintext key. Audited before it leaves.
+async fn view(app: &App, admin: &AdminActor, tx: &mut PgConnection, id: ServerId) -> AppResult<LicenseView> {
+    let server = servers::find(tx, admin.scope(), id, app.heartbeat_interval()).await?.ok_or(AppError::NotFound)?;
+    let keys = rotations::state(tx, id).await?.ok_or(AppError::NotFound)?;
+    Ok(LicenseView { server, keys })
+}
+
+/// # Errors
+/// [`AppError::NotFound`].
+pub async fn get(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
+    let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
+    view(app, admin, &mut connection, id).await
+}
+
+fn key_place(id: ServerId) -> Place<'static> {
+    Place { table: "servers", row: id.0, column: "api_key" }
+}
+
+fn seal_key(app: &App, id: ServerId, key: &LicenseKey) -> AppResult<Vec<u8>> {
+    app.keyring.seal(key_place(id), key.expose(), app.entropy.as_ref()).map_err(AppError::Internal)
+}
+
+/// Opens a sealed license key: a present one, or the next of a rotation.
+///
+/// # Errors
+/// [`AppError::Internal`] when the key file cannot open it.
+pub(crate) fn open_key(app: &App, id: ServerId, sealed: &[u8]) -> AppResult<LicenseKey> {
+    let plaintext = app.keyring.open_sealed(key_place(id), sealed).map_err(|error| AppError::Internal(error.into()))?;
+    LicenseKey::parse(&plaintext).map_err(|error| AppError::Internal(error.into()))
+}
+
+/// The plaintext of the present key; while a rotation is open the next one stays unseen. Audited before it leaves.
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::Internal`] when the key file cannot open it.
 pub async fn reveal(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseKey> {
+    rotation::finish(&app.db, &[]).await?;
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
-    let place = Place { table: "servers", row: id.0, column: "api_key" };
-    let plaintext =
-        app.keyring.open_sealed(place, &locked.api_key_ciphertext).map_err(|error| AppError::Internal(error.into()))?;
-    let key = LicenseKey::parse(&plaintext).map_err(|error| AppError::Internal(error.into()))?;
+    let key = open_key(app, id, &locked.api_key_ciphertext)?;
     audit::succeeded(&mut tx, admin, "server.license.reveal", target(&locked), owner(&locked, json!({}))).await?;
     commit(tx).await?;
     Ok(key)
 }
 
-/// A fresh key at once; the old one is retired in the same transaction.
+/// A fresh key at once; the old one, and the next one of a rotation, are retired in the same transaction.
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<ServerRow> {
+pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
     let key = app.entropy.license_key();
-    let place = Place { table: "servers", row: id.0, column: "api_key" };
-    let sealed = app.keyring.seal(place, key.expose(), app.entropy.as_ref()).map_err(AppError::Internal)?;
-    licenses::set_key(&mut tx, id, key.digest(), &sealed, key.last4()).await?;
+    licenses::set_key(&mut tx, id, key.digest(), &seal_key(app, id, &key)?, key.last4()).await?;
     let after = view(app, admin, &mut tx, id).await?;
-    let metadata = owner(&locked, json!({ "newKeyEndsIn": key.last4() }));
+    let rotation = locked.rotation.as_ref().map(|open| &open.last4);
+    let metadata = owner(&locked, json!({ "newKeyEndsIn": key.last4(), "rotationToKeyEndingIn": rotation }));
     audit::succeeded(&mut tx, admin, "server.license.regenerate", target(&locked), metadata).await?;
     commit(tx).await?;
+    app.nudges.request(id);
     Ok(after)
 }
 
@@ -59,7 +92,7 @@ pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResul
 /// # Errors
 /// [`AppError::LicenseState`] from any other state, [`AppError::Invalid`] for a grace out of range,
 /// [`AppError::NotFound`].
-pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<Duration>) -> AppResult<ServerRow> {
+pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<Duration>) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.revoke";
     let grace = grace.unwrap_or(DEFAULT_GRACE);
     if grace < Duration::zero() || grace > MAX_GRACE {
@@ -85,7 +118,7 @@ pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<D
 ///
 /// # Errors
 /// [`AppError::LicenseState`] from ACTIVE, [`AppError::NotFound`].
-pub async fn reinstate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<ServerRow> {
+pub async fn reinstate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.reinstate";
     // An expiry that nobody has seen yet is on record before it is undone.
     observe_expiries(&app.db).await?;
@@ -106,11 +139,12 @@ async fn change(
     locked: &LockedLicense,
     license: License,
     metadata: Value,
-) -> AppResult<ServerRow> {
+) -> AppResult<LicenseView> {
     licenses::set(&mut tx, locked.server_id, license).await?;
     let after = view(app, admin, &mut tx, locked.server_id).await?;
     audit::succeeded(&mut tx, admin, action, target(locked), owner(locked, metadata)).await?;
     commit(tx).await?;
+    app.nudges.request(locked.server_id);
     Ok(after)
 }
 
@@ -148,7 +182,7 @@ pub async fn observe_expiries(db: &proxima_db::PgPool) -> AppResult<usize> {
     for expiry in &observed {
         let target = server_target(ServerId(expiry.server_id), &expiry.server_name);
         let metadata = json!({ "graceExpiresAt": expiry.grace_expires_at });
-        audit::succeeded(&mut tx, &super::Actor::system(), "server.license.expire", Some(target), metadata).await?;
+        audit::succeeded(&mut tx, &Actor::system(), "server.license.expire", Some(target), metadata).await?;
     }
     commit(tx).await?;
     Ok(observed.len())

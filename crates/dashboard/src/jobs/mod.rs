@@ -26,12 +26,13 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-/// Audits expiries and shared keys seen for the first time, and forgets ended sessions.
+/// Audits expiries and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
 ///
 /// # Errors
 /// When the database is not to be had.
 pub async fn sweep(app: &App) -> AppResult<()> {
     licenses::observe_expiries(&app.db).await?;
+    licenses::rotation::finish(&app.db, &[]).await?;
     observe_shared_keys(app).await?;
     sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
     Ok(())

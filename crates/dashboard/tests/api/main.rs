@@ -20,6 +20,7 @@ mod license_expiry;
 mod provisioning_kill;
 mod requests;
 mod roles;
+mod rotation;
 mod routes;
 mod secrets;
 mod serve;

@@ -1,9 +1,11 @@
 //! From a finding to a signed answer.
 
 use super::queue::Judged;
+use crate::app::licenses::open_key;
 use crate::app::{App, AppError, AppResult};
+use chrono::Duration;
 use http::HeaderMap;
-use proxima_db::heartbeats::{Finding, Licensed};
+use proxima_db::heartbeats::{Finding, Licensed, NextKey};
 use proxima_signing::Answer;
 use proxima_types::heartbeat::{CODE_KEY_RETIRED, CODE_KEY_UNKNOWN, DesiredConfig, HeartbeatAnswer};
 use proxima_types::{KeyDigest, ServerId};
@@ -38,9 +40,11 @@ pub fn answer(app: &App, asked: Asked<'_>, judged: &Judged) -> AppResult<SignedA
     };
     match &judged.finding {
         Finding::Licensed(licensed) => sign(200, Some(licensed.server_id), licensed_body(app, judged, licensed)?),
-        Finding::Retired { server_id, reason } => {
+        Finding::Retired { server_id, reason, .. } => {
             let detail = match reason.as_str() {
                 "DELETED" => "The customer of this license key was deleted.",
+                "ROTATED" => "This license key was rotated, and its time is over. Re-run Install to get the new one.",
+                "CANCELLED" => "The rotation to this license key was cancelled. Re-run Install to get the present one.",
                 _ => "This license key was replaced. Re-run Install to get the new one.",
             };
             sign(401, Some(*server_id), problem_body(401, CODE_KEY_RETIRED, "License key retired", detail, request_id)?)
@@ -64,16 +68,44 @@ fn licensed_body(app: &App, judged: &Judged, licensed: &Licensed) -> AppResult<V
         },
         None => None,
     };
-    let body = HeartbeatAnswer {
+    let next_api_key =
+        licensed.next_key.as_ref().and_then(|next| match open_key(app, licensed.server_id, &next.ciphertext) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                tracing::error!(server = %licensed.server_id, ?error, "the next license key cannot be handed over");
+                None
+            }
+        });
+    let mut body = HeartbeatAnswer {
         status: licensed.license.status_at(judged.now),
         grace_expires_at: licensed.license.visible_grace_end(judged.now),
         server_time: judged.now,
-        next_heartbeat_seconds: u32::try_from(app.config.heartbeat_interval.num_seconds()).unwrap_or(60),
+        next_heartbeat_seconds: next_heartbeat_seconds(app, judged, licensed.next_key.as_ref()),
         offline_limit_days: judged.offline_limit_days.and_then(|days| u32::try_from(days).ok()),
         config,
-        next_api_key: None,
+        next_api_key,
     };
-    serde_json::to_vec(&body).map_err(|error| AppError::Internal(error.into()))
+    let write = |body: &HeartbeatAnswer| serde_json::to_vec(body).map_err(|error| AppError::Internal(error.into()));
+    let mut text = write(&body)?;
+    if body.next_api_key.is_some() && text.len() > HANDOVER_MAX_BYTES {
+        body.config = None;
+        text = write(&body)?;
+    }
+    Ok(text)
+}
+
+/// A gateway keeps the answer that hands over a key as it came, up to this length.
+const HANDOVER_MAX_BYTES: usize = 16 * 1024;
+/// For so long after a rotation began a gateway is asked back at once, so that the new key is seen.
+/// A gateway that cannot take it (a full disk, an older version) beats as ever after that.
+const HURRY: Duration = Duration::minutes(5);
+
+fn next_heartbeat_seconds(app: &App, judged: &Judged, next: Option<&NextKey>) -> u32 {
+    match next {
+        Some(next) if judged.now - next.rotation_started_at < HURRY => 1,
+        _ => u32::try_from(app.config.heartbeat_interval.num_seconds()).unwrap_or(60),
+    }
 }
 
 /// A signed refusal of a heartbeat that could not be judged: never a verdict (invariant 1).

@@ -137,7 +137,26 @@ async fn judge_batch(db: &PgPool, batch: &[Waiting]) -> Result<Findings, DbError
             .await
             .map_err(|error| DbError::Unavailable(sqlx::Error::Io(std::io::Error::other(error.to_string()))))?;
     }
+    finish_rotations(db, batch, &findings.findings).await;
     Ok(findings)
+}
+
+/// Ends the rotations that this batch ends. The verdicts stand without it: what fails here is done by the next
+/// heartbeat, or by a sweep.
+async fn finish_rotations(db: &PgPool, batch: &[Waiting], findings: &[Finding]) {
+    let used: Vec<KeyDigest> = batch
+        .iter()
+        .zip(findings)
+        .filter(|(_, finding)| matches!(finding, Finding::Licensed(licensed) if licensed.first_use))
+        .map(|(waiting, _)| waiting.digest)
+        .collect();
+    let overdue = findings.iter().any(|finding| matches!(finding, Finding::Retired { overdue: true, .. }));
+    if used.is_empty() && !overdue {
+        return;
+    }
+    if let Err(error) = crate::app::licenses::rotation::finish(db, &used).await {
+        tracing::warn!(error = ?anyhow::Error::from(error), "a rotation could not be ended; the next heartbeat tries again");
+    }
 }
 
 /// A gateway that has rejected the desired configuration need not be sent it again.

@@ -1,5 +1,5 @@
 use super::License;
-use crate::app::{AppError, servers};
+use crate::app::{AppError, licenses};
 use crate::http::AppState;
 use crate::http::extract::{Admin, Id};
 use crate::http::problem::Problem;
@@ -17,5 +17,5 @@ pub(super) async fn license_get(
     Admin(admin): Admin,
     Id(id): Id<ServerId>,
 ) -> Result<Json<License>, AppError> {
-    Ok(Json(servers::get(&app, &admin, id).await?.into()))
+    Ok(Json(licenses::get(&app, &admin, id).await?.into()))
 }

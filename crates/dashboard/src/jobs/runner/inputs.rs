@@ -13,7 +13,7 @@ use proxima_installer::JobInputs;
 use proxima_installer::run::AccessWish;
 use proxima_types::identity::{DashboardUrl, GatewayIdentity};
 use proxima_types::setup::ConfigText;
-use proxima_types::{ApiSecret, GatewayConfig, InstallId, JobKind, LicenseKey, ServerId};
+use proxima_types::{ApiSecret, GatewayConfig, InstallId, JobKind, ServerId};
 
 /// The port of the management API.
 const MANAGEMENT_PORT: u16 = 6060;
@@ -63,8 +63,8 @@ async fn ports(app: &App, server: ServerId) -> AppResult<Vec<u16>> {
     Ok(config.listeners.iter().map(|listener| listener.port).chain([MANAGEMENT_PORT]).collect())
 }
 
-/// The `config.json` with the present license key, and with an install id and a secret that are this job's own: a resumed
-/// install writes the same.
+/// The `config.json` with the newest license key (the next one while a rotation is open), and with an install id and a
+/// secret that are this job's own: a resumed install writes the same.
 async fn config(
     app: &App,
     taken: &Taken,
@@ -76,10 +76,7 @@ async fn config(
     let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
     let sealed = licenses::sealed_secrets_of(&mut connection, &found.owner_username).await?;
     let SealedSecrets { server_id, api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
-    let place = Place { table: "servers", row: server_id.0, column: "api_key" };
-    let api_key =
-        app.keyring.open_sealed(place, &api_key_ciphertext).map_err(|error| AppError::Internal(error.into()))?;
-    let api_key = LicenseKey::parse(&api_key).map_err(|error| AppError::Internal(error.into()))?;
+    let api_key = crate::app::licenses::open_key(app, server_id, &api_key_ciphertext)?;
     // No list is everybody: the secret and the pinned certificate guard the port in any case.
     let allowed = networks(settings);
     let identity = GatewayIdentity {

@@ -129,6 +129,9 @@ pub const ROWS: &[Row] = &[
     row("POST", "/api/v1/servers/{serverId}/license/revoke", empty, [401, 401, 401, 403, 403, 403, 200, 404]),
     // The license is ACTIVE: the admin gets as far as the 409 that says so.
     row("POST", "/api/v1/servers/{serverId}/license/reinstate", no_body, [401, 401, 401, 403, 403, 403, 409, 404]),
+    row("POST", "/api/v1/servers/{serverId}/license/rotate", empty, [401, 401, 401, 403, 403, 403, 200, 404]),
+    // No rotation is open: the admin gets as far as the 409 that says so.
+    row("POST", "/api/v1/servers/{serverId}/license/rotate/cancel", no_body, [401, 401, 401, 403, 403, 403, 409, 404]),
     row("GET", "/api/v1/audit", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/audit/actions", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/audit/export", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
