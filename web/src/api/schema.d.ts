@@ -134,6 +134,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/install/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an install from the server
+         * @description Uses the install token up. The answer holds the whole `config.json` with its secrets.
+         */
+        post: operations["install_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/install/jobs/{jobId}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report of a server that installs itself
+         * @description With the report token that the server chose in its claim. A 409 says that the job has ended: the server undoes what it
+         *     did.
+         */
+        post: operations["install_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/install/program/{architecture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The gateway program
+         * @description For whoever has an install token that is good; it stays good.
+         */
+        get: operations["install_program"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login-pages/{slug}": {
         parameters: {
             query?: never;
@@ -385,6 +446,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/servers/{serverId}/install-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether an install command is open */
+        get: operations["install_token_get"];
+        put?: never;
+        /**
+         * Make an install command
+         * @description For a server that the dashboard cannot reach by SSH: the server runs it itself. The command made before is good for
+         *     nothing from then on. A 409 says what is missing, or that a job of the server is not finished.
+         */
+        post: operations["install_token_create"];
+        /**
+         * Withdraw an install command
+         * @description Nobody can begin an install with it any more. A server that has begun with it goes on.
+         */
+        delete: operations["install_token_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/servers/{serverId}/jobs": {
         parameters: {
             query?: never;
@@ -540,6 +627,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/servers/{serverId}/license/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate the license key without downtime
+         * @description The running gateway is handed a new key in its next heartbeat's answer. The old one ends when the new one was used,
+         *     or when the limit has passed: a gateway that has not taken the new key by then stops until Install is run again.
+         *     While a rotation is open it is a 409 `rotation_open`.
+         */
+        post: operations["license_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/license/rotate/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an open rotation
+         * @description The new key is retired and the present one stays; a gateway that holds the new one already falls back to it. When no
+         *     rotation is open it is a 409 `no_rotation`.
+         */
+        post: operations["license_rotate_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{serverId}/management/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a management port
+         * @description Asks the gateway for its status on port 6060; changes nothing. That it does not answer is no error: the answer says why.
+         */
+        post: operations["management_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/settings": {
         parameters: {
             query?: never;
@@ -676,10 +826,69 @@ export interface components {
             /** @description What to do about it. */
             remedy: string;
         };
+        BoxStatus: {
+            unit: components["schemas"]["UnitState"];
+            /** @description The gateway's own `status.json`; absent when it was never started. */
+            gateway?: unknown;
+            /** @description Whether `gateway` was written by the process that runs now. */
+            gatewayIsCurrent: boolean;
+            /** @description The last lines of the unit's journal, bounded. */
+            journal: string[];
+            update?: components["schemas"]["UpdateReport"] | null;
+            receipt?: components["schemas"]["Receipt"] | null;
+            /** @description Jobs that neither committed nor were reverted. */
+            unfinishedJobs: string[];
+        };
+        /**
+         * @description The steps of an install that change the box, in their order; reverted in the opposite one.
+         * @enum {string}
+         */
+        BoxStep: "BINARY" | "USER" | "CONFIG" | "UNIT" | "START";
+        /**
+         * @description SHA-256 of a certificate's DER, as text `sha256:` + 64 lower-case hexadecimal digits. What a
+         *     dashboard pins.
+         */
+        CertificateFingerprint: string;
         ChangePasswordRequest: {
             currentPassword: string;
             /** @description 8 characters to 72 bytes. */
             newPassword: string;
+        };
+        /** @description What the box needs to install itself. Secrets in clear. */
+        ClaimAnswer: {
+            job: components["schemas"]["JobId"];
+            /** @description For the person at the terminal. */
+            serverName: string;
+            /** @description The whole `config.json`. */
+            config: string;
+            /** @description SHA-256 of the program for this box, lower-case hex; empty when there is none: then there is an obstacle. */
+            sha256: string;
+            /** @description Its version. */
+            version: string;
+            obstacle?: components["schemas"]["EnrollProblem"] | null;
+            warnings?: components["schemas"]["EnrollProblem"][];
+            /**
+             * Format: int32
+             * @description How long to wait until the gateway runs, in seconds.
+             */
+            startSeconds: number;
+            /**
+             * Format: int32
+             * @description How long to wait for the gateway's heartbeat, in seconds.
+             */
+            heartbeatSeconds: number;
+        };
+        /** @description The first thing that a box says. Repeated with the same report token it gets the same answer: one may be lost. */
+        ClaimRequest: {
+            /**
+             * Format: int32
+             * @description [`ENROLL_PROTOCOL`].
+             */
+            protocol: number;
+            /** @description Made by the box: by this it will report. */
+            reportToken: string;
+            /** @description With the listeners of every port, at most [`LISTENERS_MAX`]. */
+            facts: components["schemas"]["Facts"];
         };
         ConfigDelivery: {
             state: components["schemas"]["DeliveryState"];
@@ -795,6 +1004,68 @@ export interface components {
             generation: components["schemas"]["ConfigGeneration"];
             config: components["schemas"]["GatewayConfig"];
         };
+        /** @description One place where an install writes. */
+        DiskSpace: {
+            path: string;
+            /**
+             * Format: int64
+             * @description For root.
+             */
+            freeBytes: number;
+            readOnly: boolean;
+        };
+        /** @enum {string} */
+        Done: "CREATED" | "REPLACED" | "KEPT";
+        /** @description What is wrong, and what to do about it. */
+        EnrollProblem: {
+            /** @description A stable word for programs, `PORT_TAKEN`. */
+            code: string;
+            sentence: string;
+            remedy: string;
+        };
+        /**
+         * @description The steps of an install that the box does itself; the words are those of every install's steps.
+         * @enum {string}
+         */
+        EnrollStep: "FACTS" | "BINARY" | "USER" | "CONFIG" | "UNIT" | "START" | "HEARTBEAT";
+        /** @description What is there of an installation, whole or not. */
+        ExistingInstall: {
+            /** @description Of the receipt, else of the gateway's own status. */
+            version?: string | null;
+            serverId?: components["schemas"]["ServerId"] | null;
+            installId?: components["schemas"]["InstallId"] | null;
+            unit: components["schemas"]["UnitState"];
+            /** @description Jobs that neither committed nor were reverted. */
+            unfinishedJobs: string[];
+        };
+        /** @description What a box is. */
+        Facts: {
+            /** @description `ID` of os-release: `debian`. */
+            osId: string;
+            /** @description `PRETTY_NAME` of os-release. */
+            osName: string;
+            /** @description `VERSION_ID` of os-release; empty for a rolling distribution. */
+            osVersion: string;
+            /** @description As the kernel says: `x86_64`, `aarch64`, … */
+            architecture: string;
+            /** @description Whether systemd runs this box. */
+            systemdRunning: boolean;
+            /**
+             * Format: int32
+             * @description systemd's major version.
+             */
+            systemdVersion?: number | null;
+            disks: components["schemas"]["DiskSpace"][];
+            /**
+             * Format: int64
+             * @description The box's clock in Unix milliseconds.
+             */
+            clockMs: number;
+            listeners: components["schemas"]["PortListener"][];
+            existing?: components["schemas"]["ExistingInstall"] | null;
+            /** @description Whether SELinux enforces. */
+            selinuxEnforcing: boolean;
+        };
         /** @description One field that was refused: which, why (for programs), and what to do (for people). */
         FieldError: {
             /** @description The JSON name of the field, with its path: `username`, `listeners[0].backendUrl`. */
@@ -837,6 +1108,48 @@ export interface components {
         GatewayConfig: {
             /** @description At most 64. */
             listeners: components["schemas"]["Listener"][];
+        };
+        /** @description How a gateway is, as it says itself: when something changes, and every ten seconds. */
+        GatewayStatus: {
+            version: string;
+            process: components["schemas"]["ProcessMark"];
+            /** Format: uuid */
+            bootId: string;
+            serverId: components["schemas"]["ServerId"];
+            dashboardUrl: string;
+            /** Format: date-time */
+            startedAt: string;
+            /**
+             * Format: date-time
+             * @description By the gateway's own clock, as every time here but `graceExpiresAt`.
+             */
+            writtenAt: string;
+            phase: components["schemas"]["Phase"];
+            openPorts: number[];
+            /** @description Configured ports that cannot be opened, with the reason. */
+            closedPorts: string[];
+            license: components["schemas"]["LicenseStatus"] | null;
+            /** Format: date-time */
+            graceExpiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description Of the last signed answer's arrival.
+             */
+            answeredAt: string | null;
+            /** @description Why the last heartbeat was no verdict; `null` when it was one. */
+            silence: string | null;
+            /**
+             * Format: int64
+             * @description What is left until the silence stops this gateway; `null` without a limit.
+             */
+            silenceLeftSeconds: number | null;
+            appliedConfig: components["schemas"]["ConfigGeneration"] | null;
+            rejectedConfig: components["schemas"]["RejectedConfig"] | null;
+            counters: components["schemas"]["Counters"];
+            licenseKey?: components["schemas"]["LicenseKeyStatus"] | null;
+            management?: components["schemas"]["ManagementStatus"] | null;
+            /** @description Set by a gateway that ends: why. */
+            stopped: string | null;
         };
         /** @description The body of a 200. */
         HeartbeatAnswer: {
@@ -915,6 +1228,15 @@ export interface components {
          *     mean that the key is in use on two hosts (product.md section 4).
          */
         InstallId: string;
+        /** @description Whether a server has an install token that is good now. Never the token. */
+        InstallTokenState: {
+            open: components["schemas"]["OpenInstallToken"] | null;
+            /**
+             * Format: date-time
+             * @description The database's clock.
+             */
+            now: string;
+        };
         /** @description A job. */
         Job: {
             id: components["schemas"]["JobId"];
@@ -931,6 +1253,8 @@ export interface components {
             finishedAt: string | null;
             /** @description A running job stops, and puts back what it changed. */
             cancelRequested: boolean;
+            /** @description The server runs it itself, by an install command; else the dashboard runs it by SSH. */
+            byCommand: boolean;
             problem: components["schemas"]["BoxProblem"] | null;
             /**
              * Format: date-time
@@ -1010,11 +1334,26 @@ export interface components {
             /** Format: date-time */
             finishedAt: string | null;
         };
+        /** @description A rotation that ended with its key in force. */
+        LastRotation: {
+            /** Format: date-time */
+            startedAt: string;
+            /** Format: date-time */
+            endedAt: string;
+            /**
+             * Format: date-time
+             * @description When a heartbeat with the new key was first accepted. That ended the rotation; if it is later than `endedAt`, or
+             *     there was none yet, the limit did.
+             */
+            adoptedAt: string | null;
+        };
         /** @description A server's license, its key masked. */
         License: {
             serverId: components["schemas"]["ServerId"];
-            /** @description `pk_•••••…•Ab3f`. */
+            /** @description The present key, which *reveal* shows: `pk_•••••…•Ab3f`. */
             maskedKey: string;
+            rotation: components["schemas"]["Rotation"] | null;
+            lastRotation: components["schemas"]["LastRotation"] | null;
             status: components["schemas"]["LicenseStatus"];
             /**
              * Format: date-time
@@ -1030,6 +1369,11 @@ export interface components {
              * @description What Revoke gives when nothing else is chosen.
              */
             defaultGraceDays: number;
+            /**
+             * Format: int64
+             * @description The limit of a rotation when nothing else is chosen.
+             */
+            defaultRotationLimitSeconds: number;
         };
         LicenseBrief: {
             status: components["schemas"]["LicenseStatus"];
@@ -1038,6 +1382,15 @@ export interface components {
              * @description Only while `status` is GRACE.
              */
             graceExpiresAt: string | null;
+        };
+        /** @description The license key in use. */
+        LicenseKeyStatus: {
+            /** @description `pk_•••••…•Ab3f`. */
+            masked: string;
+            /** @description Handed over in a heartbeat's answer, and so not the one that config.json holds. */
+            handedOver: boolean;
+            /** @description Whether the dashboard has answered this very key with a verdict. */
+            answered: boolean;
         };
         /**
          * @description Whether a gateway may serve.
@@ -1074,6 +1427,32 @@ export interface components {
             slug?: string | null;
             password: string;
         };
+        /** @description What a check of a management port found. */
+        ManagementCheck: {
+            management: components["schemas"]["ManagementPort"] | null;
+            status: components["schemas"]["GatewayStatus"] | null;
+        };
+        /** @description Whether the dashboard reaches the gateway's port 6060, when it last tried: after every change, and when asked to. */
+        ManagementPort: {
+            /** Format: date-time */
+            checkedAt: string;
+            /** @description Whether it answered then. Changes arrive without it too, with the next heartbeat. */
+            reachable: boolean;
+            /**
+             * Format: date-time
+             * @description When it last answered; `null`: never.
+             */
+            answeredAt: string | null;
+            problem: components["schemas"]["BoxProblem"] | null;
+        };
+        /** @description How the management API itself is. */
+        ManagementStatus: {
+            /** @description Where it listens, such as `[::]:6060`; `null` while it does not. */
+            address: string | null;
+            certificateFingerprint: components["schemas"]["CertificateFingerprint"] | null;
+            /** @description Why it does not listen: one sentence. It is tried again. */
+            problem: string | null;
+        };
         /** @description Who is signed in. */
         Me: {
             id: components["schemas"]["UserId"];
@@ -1081,6 +1460,44 @@ export interface components {
             displayName: string | null;
             role: components["schemas"]["Role"];
             loginSlug: string | null;
+        };
+        /** @description A new install token, shown once. */
+        NewInstallToken: {
+            /** @description `pt_` and 43 characters. Good for one install of this server. */
+            token: string;
+            /** @description One line for the server's shell, as root or as a user who may use sudo. Holds the token. */
+            command: string;
+            /** Format: date-time */
+            madeAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description The database's clock.
+             */
+            now: string;
+        };
+        /** @description Something that happened on the box. */
+        News: {
+            step: components["schemas"]["EnrollStep"];
+            state: components["schemas"]["StepState"];
+            problem?: components["schemas"]["EnrollProblem"] | null;
+            warnings?: components["schemas"]["EnrollProblem"][];
+            /** @enum {string} */
+            kind: "STEP";
+        } | {
+            step: components["schemas"]["EnrollStep"];
+            line: string;
+            /** @enum {string} */
+            kind: "LINE";
+        };
+        OpenInstallToken: {
+            /** @description The username of who made it. */
+            madeBy: string;
+            /** Format: date-time */
+            madeAt: string;
+            /** Format: date-time */
+            expiresAt: string;
         };
         /**
          * @description Whether visitors' ports are open.
@@ -1092,6 +1509,18 @@ export interface components {
             dashboardIpAllowlist: string[];
             /** @description Of the dashboard. */
             version: string;
+        };
+        /** @description A process that listens on a TCP port. */
+        PortListener: {
+            /** Format: int32 */
+            port: number;
+            /** @description `0.0.0.0`, `::`, `127.0.0.1`, … */
+            address: string;
+            process?: string | null;
+            /** Format: int32 */
+            pid?: number | null;
+            /** @description The systemd unit of the process. */
+            unit?: string | null;
         };
         /** @description A problem document. */
         Problem: {
@@ -1110,10 +1539,92 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             licenseStatus?: components["schemas"]["LicenseStatus"] | null;
         };
+        /** @description Names one process for ever: pids are reused, their start times within one boot are not. */
+        ProcessMark: {
+            /** Format: int32 */
+            pid: number;
+            /** Format: uuid */
+            kernelBoot: string | null;
+            /**
+             * Format: int64
+             * @description In clock ticks after the kernel's boot.
+             */
+            startTicks: number | null;
+        };
+        /** @description What an installation consists of. Holds no secret, but is nobody's business: never logged. */
+        Receipt: {
+            /**
+             * Format: int32
+             * @description [`RECEIPT_VERSION`].
+             */
+            version: number;
+            /** Format: uuid */
+            job: string;
+            /**
+             * Format: date-time
+             * @description As the request said.
+             */
+            committedAt: string;
+            /** @description Of the binary in use. */
+            gatewayVersion?: string | null;
+            serverId?: components["schemas"]["ServerId"] | null;
+            installId?: components["schemas"]["InstallId"] | null;
+            steps: components["schemas"]["ReceiptStep"][];
+        };
+        ReceiptStep: {
+            step: components["schemas"]["BoxStep"];
+            things: components["schemas"]["ReceiptThing"][];
+        };
+        /** @description One file, folder, link, user or service of an installation. */
+        ReceiptThing: {
+            /** @description A path, or words such as `user proxima-gateway`. */
+            name: string;
+            done: components["schemas"]["Done"];
+            /** @description Of a file's content, lower-case hex. */
+            sha256?: string | null;
+            /** @description Of a binary. */
+            version?: string | null;
+        };
         RejectedConfig: {
             generation: components["schemas"]["ConfigGeneration"];
             /** @description One sentence for the customer, at most 1000 characters. */
             reason: string;
+        };
+        ReportAnswer: {
+            /** @description A person wants the job's end: the box undoes what it did. */
+            cancelled: boolean;
+            /** @description The dashboard has the gateway's heartbeat: from now on the install stands, and the box commits. */
+            proven: boolean;
+        };
+        /** @description How it ended. */
+        ReportEnd: {
+            facts: components["schemas"]["Facts"];
+            receipt: components["schemas"]["Receipt"];
+            status?: components["schemas"]["BoxStatus"] | null;
+            /** @enum {string} */
+            state: "SUCCEEDED";
+        } | {
+            step: components["schemas"]["EnrollStep"];
+            problem: components["schemas"]["EnrollProblem"];
+            remains: string[];
+            /** @enum {string} */
+            state: "FAILED";
+        } | {
+            step: components["schemas"]["EnrollStep"];
+            remains: string[];
+            /** @enum {string} */
+            state: "CANCELLED";
+        };
+        /** @description How far the box is. */
+        ReportRequest: {
+            /**
+             * Format: int64
+             * @description 1, 2, 3, …: a report that was taken already is only answered.
+             */
+            sequence: number;
+            /** @description At most [`NEWS_MAX`]. */
+            news: components["schemas"]["News"][];
+            end?: components["schemas"]["ReportEnd"] | null;
         };
         RevealedKey: {
             apiKey: string;
@@ -1130,6 +1641,27 @@ export interface components {
          * @enum {string}
          */
         Role: "ADMIN" | "CUSTOMER";
+        RotateRequest: {
+            /**
+             * Format: int32
+             * @description How long the gateway has to take the new key, 300 to 2,592,000 seconds (5 minutes to 30 days); by default 24 hours.
+             */
+            limitSeconds?: number | null;
+        };
+        /** @description An open rotation: both keys count. */
+        Rotation: {
+            /** Format: date-time */
+            startedAt: string;
+            /** @description The name of who began it. */
+            startedBy: string;
+            /**
+             * Format: date-time
+             * @description From then on only the new key counts, whether or not the gateway has taken it.
+             */
+            limitAt: string;
+            /** @description The new key. */
+            maskedKey: string;
+        };
         SaveConnectionRequest: {
             /** @description A DNS name or an IP address. */
             host: string;
@@ -1166,6 +1698,7 @@ export interface components {
              * @description More than one is an alert: somebody copied the key.
              */
             keyInUseOnHosts: number;
+            management: components["schemas"]["ManagementPort"] | null;
             /** Format: date-time */
             createdAt: string;
         };
@@ -1227,6 +1760,19 @@ export interface components {
             /** Format: date-time */
             updatedAt: string | null;
         };
+        /** @description Why something was not done, for the customer. Contains no secret. */
+        SetupProblem: {
+            code: components["schemas"]["SetupProblemCode"];
+            /** @description What is wrong. */
+            sentence: string;
+            /** @description What to do about it. */
+            remedy: string;
+        };
+        /**
+         * @description Stable words for programs.
+         * @enum {string}
+         */
+        SetupProblemCode: "BAD_REQUEST" | "NOT_ROOT" | "BUSY" | "NO_SYSTEMD" | "NO_USER_TOOLS" | "UNSUPPORTED_ARCHITECTURE" | "BINARY_MISSING" | "BINARY_DAMAGED" | "DISK_FULL" | "READ_ONLY" | "IMMUTABLE" | "FILE_SYSTEM" | "USER_UNSUITABLE" | "CONFIG_INVALID" | "OTHER_SERVER" | "NOT_INSTALLED" | "START_FAILED" | "COMMAND_FAILED" | "ROLLED_BACK" | "UPDATE_FAILED" | "DASHBOARD_NAME_UNKNOWN" | "DASHBOARD_REFUSED" | "DASHBOARD_TIMEOUT" | "DASHBOARD_TLS" | "DASHBOARD_WRONG_STATUS" | "DASHBOARD_UNREACHABLE" | "OTHER";
         ShownHostKey: {
             algorithm: string;
             fingerprint: string;
@@ -1243,6 +1789,24 @@ export interface components {
             /** Format: date-time */
             storedAt: string;
         };
+        /** @description As `systemctl show` says. */
+        UnitState: {
+            /** @description `loaded`, `not-found`, `masked`, … */
+            load: string;
+            /** @description `active`, `inactive`, `activating`, `failed`, … */
+            active: string;
+            /** @description `running`, `dead`, `auto-restart`, … */
+            sub: string;
+            /** @description `enabled`, `disabled`, `masked`, … or empty. */
+            enabled: string;
+            /** Format: int32 */
+            mainPid?: number | null;
+            /**
+             * Format: int32
+             * @description By systemd, since the last start by a person.
+             */
+            restarts: number;
+        };
         UpdateConfigRequest: {
             /**
              * Format: int64
@@ -1255,6 +1819,15 @@ export interface components {
         UpdateMeRequest: {
             /** @description `null` shows the username instead. */
             displayName: string | null;
+        };
+        UpdateReport: {
+            /** Format: uuid */
+            job: string;
+            /** @description Of the new binary. */
+            sha256: string;
+            version: string;
+            state: components["schemas"]["UpdateState"];
+            problem?: components["schemas"]["SetupProblem"] | null;
         };
         UpdateServerRequest: {
             /** @description 1 to 64 characters. */
@@ -1271,6 +1844,8 @@ export interface components {
              */
             offlineLimitDays?: number | null;
         };
+        /** @enum {string} */
+        UpdateState: "REQUESTED" | "SWAPPED" | "CONFIRMED" | "ROLLED_BACK" | "FAILED";
         /** @description Only what is present is changed; `null` clears an optional field. */
         UpdateUserRequest: {
             username?: string | null;
@@ -1600,6 +2175,148 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_claim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobId: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_program: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `uname -m` says it */
+                architecture: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2363,6 +3080,123 @@ export interface operations {
             };
         };
     };
+    install_token_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstallTokenState"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_token_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInstallToken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_token_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     jobs_list: {
         parameters: {
             query?: {
@@ -2808,6 +3642,177 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    license_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["License"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    license_rotate_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["License"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    management_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                serverId: components["schemas"]["ServerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagementCheck"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

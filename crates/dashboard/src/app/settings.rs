@@ -22,6 +22,15 @@ pub async fn get(app: &App, _actor: &Actor) -> AppResult<SettingsRow> {
     Ok(settings::get(&app.db).await?)
 }
 
+/// Who may reach a gateway's management API: this platform's dashboards, or everybody (`None`) while no address of theirs
+/// is listed. The secret and the pinned certificate guard the port in any case.
+pub(crate) fn management_allow(settings: &SettingsRow) -> Option<Vec<IpNet>> {
+    let listed = &settings.dashboard_ip_allowlist;
+    // Every entry was checked when it was saved; a hand-made one that is no network lets nobody in.
+    let networks = || listed.iter().filter_map(|text| crate::config::parse_network(text).ok()).collect();
+    (!listed.is_empty()).then(networks)
+}
+
 /// The form, as typed.
 pub struct SaveSettings<'a> {
     pub dashboard_ip_allowlist: &'a [String],
@@ -112,6 +121,24 @@ fn canonical_address(field: &str, text: &str) -> Result<String, FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_list_is_everybody_and_a_broken_one_is_nobody() {
+        let allow = |list: &[&str]| {
+            let dashboard_ip_allowlist = list.iter().map(|text| (*text).to_owned()).collect();
+            management_allow(&SettingsRow {
+                incarnation: 1,
+                dashboard_ip_allowlist,
+                outbound_allowlist: vec![],
+                offline_limit_days: None,
+                updated_at: None,
+            })
+        };
+        assert_eq!(allow(&[]), None);
+        assert_eq!(allow(&["hand-made"]), Some(vec![]));
+        let networks = ["203.0.113.7/32".parse().expect("valid"), "2001:db8::/32".parse().expect("valid")];
+        assert_eq!(allow(&["203.0.113.7", "2001:db8::/32"]).as_deref(), Some(&networks[..]));
+    }
 
     #[test]
     fn addresses_are_canonical_and_every_bad_one_is_named() {

@@ -19,6 +19,7 @@ use proxima_types::manage::{CertificateFingerprint, NUDGE_PATH, NudgeAnswer, STA
 use serde::de::DeserializeOwned;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -35,6 +36,8 @@ const MAX_HEAD_BYTES: usize = 8192;
 const MAX_HEADERS: usize = 32;
 /// An answer's body, in bytes. A status with 64 ports has about 4 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// All that is read of a connection, in bytes, whatever it is: interim answers and chunks are framed without end.
+const MAX_BYTES: u64 = 128 * 1024;
 
 /// One gateway's management API, and how it is known.
 #[derive(Debug)]
@@ -108,6 +111,8 @@ async fn converse(
     stream: TlsStream<TcpStream>,
     request: Request<Empty<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Trouble> {
+    let (read, write) = tokio::io::split(stream);
+    let stream = tokio::io::join(read.take(MAX_BYTES), write);
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)

@@ -17,7 +17,7 @@ pub enum Trouble {
     /// The connection was closed before TLS began: what a gateway does to addresses that its list does not name.
     #[error("the connection was closed before TLS began")]
     ShutOut,
-    /// Another certificate than the pinned one. The secret was not sent.
+    /// Another certificate than the pinned one, or not its key. The secret was not sent.
     #[error("another certificate than the pinned one")]
     OtherCertificate,
     /// 401.

@@ -32,7 +32,7 @@ pub(super) async fn greet(stream: TcpStream, pin: CertificateFingerprint) -> Res
 
 fn trouble(error: &std::io::Error) -> Trouble {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => Trouble::OtherCertificate,
+        Some(Error::InvalidCertificate(_)) => Trouble::OtherCertificate,
         Some(_) => Trouble::NotAGateway,
         // Closed, or reset: the gateway lets nobody in whom its list does not name, without a word.
         None => Trouble::ShutOut,

@@ -109,6 +109,8 @@ async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) 
     admin.post("/api/v1/auth/login", &body).await.expect_status(200);
     let form = serde_json::json!({ "username": "alice", "password": PASSWORD, "role": "CUSTOMER" });
     let user = admin.post("/api/v1/users", &form).await.expect(201);
+    let settings = serde_json::json!({ "dashboardIpAllowlist": ["203.0.113.0/24"], "offlineLimitDays": null });
+    admin.put("/api/v1/settings", &settings).await.expect_status(200);
 
     let file = bench.data.join("config.json");
     std::fs::write(&file, "an older file, readable by all").unwrap();
@@ -124,6 +126,7 @@ async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) 
     let identity = GatewayIdentity::parse(&std::fs::read_to_string(&file).unwrap()).expect("it parses");
     assert!(!said.contains(identity.api_key.expose()), "{said}");
     assert_eq!(Some(identity.server_id.to_string().as_str()), user["server"]["id"].as_str());
+    assert_eq!(identity.management_allow, Some(vec!["203.0.113.0/24".parse().unwrap()]));
     let key = identity.dashboard_public_keys[0];
     let mut gateway = proxima_test_support::TestGateway::new(&process.url, key, identity.server_id, identity.api_key);
     proxima_test_support::TestGateway::expect_status(&gateway.beat().await, "ACTIVE");

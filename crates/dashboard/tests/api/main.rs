@@ -18,6 +18,7 @@ mod license;
 mod license_actions;
 mod license_expiry;
 mod provisioning_kill;
+mod management;
 mod requests;
 mod roles;
 mod rotation;

@@ -86,7 +86,7 @@ async fn config(
         api_key,
         api_secret,
         install_id,
-        management_allow: (!allowed.is_empty()).then_some(allowed),
+        management_allow: crate::app::settings::management_allow(settings),
         config: None,
     };
     Ok((ConfigText::new(identity.to_json()), install_id))

@@ -119,6 +119,7 @@ pub const ROWS: &[Row] = &[
         [401, 401, 401, 409, 404, 404, 409, 404],
     ),
     row("POST", "/api/v1/servers/{serverId}/connection/test", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
+    row("POST", "/api/v1/servers/{serverId}/management/check", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
     row("POST", "/api/v1/servers/{serverId}/jobs", install, [401, 401, 401, 409, 404, 404, 409, 404]),
     row("GET", "/api/v1/servers/{serverId}/jobs", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("GET", "/api/v1/servers/{serverId}/jobs/{jobId}", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
