@@ -7,7 +7,8 @@ export function licenseQuery(serverId: string) {
     queryKey: ['license', serverId],
     queryFn: ({ signal }) =>
       unwrap(api.GET('/api/v1/servers/{serverId}/license', { params: { path: { serverId } }, signal })),
-    refetchInterval: 10_000,
+    // A rotation is over within seconds of the gateway's next heartbeat.
+    refetchInterval: ({ state }) => (state.data?.rotation ? 2_000 : 10_000),
   });
 }
 
@@ -38,6 +39,18 @@ function useLicenseAction<Body>(serverId: string, act: (body: Body) => Promise<L
 export function useRegenerateLicense(serverId: string) {
   return useLicenseAction(serverId, () =>
     unwrap(api.POST('/api/v1/servers/{serverId}/license/regenerate', { params: { path: { serverId } } })),
+  );
+}
+
+export function useRotateLicense(serverId: string) {
+  return useLicenseAction(serverId, (limitSeconds: number) =>
+    unwrap(api.POST('/api/v1/servers/{serverId}/license/rotate', { params: { path: { serverId } }, body: { limitSeconds } })),
+  );
+}
+
+export function useCancelRotation(serverId: string) {
+  return useLicenseAction(serverId, () =>
+    unwrap(api.POST('/api/v1/servers/{serverId}/license/rotate/cancel', { params: { path: { serverId } } })),
   );
 }
 

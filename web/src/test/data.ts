@@ -37,11 +37,14 @@ export function aLicense(parts: Partial<License> = {}): License {
   return {
     serverId: SERVER_ID,
     maskedKey: 'pk_•••••…•Ab3f',
+    rotation: null,
+    lastRotation: null,
     status: 'ACTIVE',
     graceExpiresAt: null,
     installedVersion: '1.0.0',
     lastHeartbeatAt: '2025-11-21T20:30:00Z',
     defaultGraceDays: 5,
+    defaultRotationLimitSeconds: 86_400,
     ...parts,
   };
 }

@@ -4,6 +4,7 @@ import type { License } from '@/api/types';
 import { RegenerateDialog } from './RegenerateDialog';
 import { ReinstateDialog } from './ReinstateDialog';
 import { RevokeDialog } from './RevokeDialog';
+import { RotateDialog } from './RotateDialog';
 
 interface LicenseActionsProps {
   license: License;
@@ -14,7 +15,7 @@ interface LicenseActionsProps {
 }
 
 export function LicenseActions({ license, username, installed, onRegenerated }: LicenseActionsProps) {
-  const [open, setOpen] = useState<'regenerate' | 'revoke' | 'reinstate' | null>(null);
+  const [open, setOpen] = useState<'rotate' | 'regenerate' | 'revoke' | 'reinstate' | null>(null);
   const dialog = (name: NonNullable<typeof open>) => ({
     opened: open === name,
     onClose: () => {
@@ -28,6 +29,15 @@ export function LicenseActions({ license, username, installed, onRegenerated }: 
   return (
     <>
       <Group gap="xs">
+        <Button
+          variant="default"
+          disabled={license.rotation !== null}
+          onClick={() => {
+            setOpen('rotate');
+          }}
+        >
+          Rotate
+        </Button>
         <Button
           variant="default"
           onClick={() => {
@@ -55,6 +65,7 @@ export function LicenseActions({ license, username, installed, onRegenerated }: 
           Reinstate
         </Button>
       </Group>
+      <RotateDialog {...dialog('rotate')} />
       <RegenerateDialog {...dialog('regenerate')} onRegenerated={onRegenerated} />
       <RevokeDialog {...dialog('revoke')} />
       <ReinstateDialog {...dialog('reinstate')} />

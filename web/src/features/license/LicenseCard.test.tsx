@@ -20,9 +20,9 @@ const button = (name: string) => screen.getByRole('button', { name });
 
 describe('LicenseCard', () => {
   it.each([
-    ['ACTIVE', { Regenerate: true, Revoke: true, Reinstate: false }],
-    ['GRACE', { Regenerate: true, Revoke: false, Reinstate: true }],
-    ['EXPIRED', { Regenerate: true, Revoke: false, Reinstate: true }],
+    ['ACTIVE', { Rotate: true, Regenerate: true, Revoke: true, Reinstate: false }],
+    ['GRACE', { Rotate: true, Regenerate: true, Revoke: false, Reinstate: true }],
+    ['EXPIRED', { Rotate: true, Regenerate: true, Revoke: false, Reinstate: true }],
   ] as const)('offers in %s only what is allowed', async (status, enabled) => {
     await card(aLicense({ status, graceExpiresAt: status === 'ACTIVE' ? null : '2025-11-26T20:30:00Z' }));
     expect(screen.getByText(status)).toBeInTheDocument();

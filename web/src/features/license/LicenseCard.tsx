@@ -13,6 +13,7 @@ import { RunJob } from '@/features/jobs/RunJob';
 import { spokenUtc } from '@/lib/time';
 import { KeyField } from './KeyField';
 import { LicenseActions } from './LicenseActions';
+import { LastRotation, RotationState } from './RotationState';
 
 interface LicenseCardProps {
   serverId: string;
@@ -30,6 +31,7 @@ export function LicenseCard({ serverId, serverName, username, serverStatus }: Li
       {license.data !== undefined ? (
         <Stack gap="md">
           <LicenseFacts license={license.data} />
+          <RotationState license={license.data} serverName={serverName} serverStatus={serverStatus} />
           {regenerated && installed && (
             <Notice
               tone="warn"
@@ -68,6 +70,16 @@ function LicenseFacts({ license }: { license: License }) {
         {/* Another key is another field: what was revealed must not outlive a regeneration. */}
         <KeyField key={license.maskedKey} serverId={license.serverId} maskedKey={license.maskedKey} />
       </Fact>
+      {license.rotation !== null && (
+        <Fact name="New key">
+          <span className="mono">{license.rotation.maskedKey}</span>, not in use yet
+        </Fact>
+      )}
+      {license.rotation === null && license.lastRotation !== null && (
+        <Fact name="Key rotation">
+          <LastRotation rotation={license.lastRotation} />
+        </Fact>
+      )}
       <Fact name="Status">
         <LicenseBadge status={license.status} />
       </Fact>

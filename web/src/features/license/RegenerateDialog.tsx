@@ -33,6 +33,7 @@ export function RegenerateDialog({ opened, onClose, license, username, installed
     >
       <List size="sm" spacing={6}>
         <List.Item>A fresh key replaces the present one at once. The old key cannot be brought back.</List.Item>
+        {license.rotation !== null && <List.Item>The rotation ends, and the key that it hands over is retired as well.</List.Item>}
         {installed ? (
           <>
             <List.Item>

@@ -67,7 +67,7 @@ pub async fn cancel(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<Li
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
     let Some(open) = &locked.rotation else {
-        let sentence = "No rotation is open: it has ended, or was cancelled, or never begun".to_owned();
+        let sentence = "No rotation is open: it has ended, or somebody cancelled it".to_owned();
         return refuse(tx, admin, ACTION, &locked, "no_rotation", "No rotation is open", sentence).await;
     };
     rotations::cancel(&mut tx, id).await?;

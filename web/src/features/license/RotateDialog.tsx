@@ -1,0 +1,95 @@
+import { Group, List, NativeSelect, NumberInput, Stack } from '@mantine/core';
+import { useState } from 'react';
+import { useRotateLicense } from '@/api/licenses';
+import { ConfirmDialog } from '@/components/ConfirmDialog';
+import { useNow } from '@/lib/clock';
+import { notifyDone } from '@/lib/notify';
+import { spokenUtc } from '@/lib/time';
+import type { LicenseDialogProps } from './LicenseActions';
+import { LIMIT_UNITS, rotationLimit, type LimitUnit } from './rotationLimit';
+
+const UNITS = Object.keys(LIMIT_UNITS) as LimitUnit[];
+
+export function RotateDialog({ opened, onClose, license, installed }: LicenseDialogProps) {
+  const rotate = useRotateLicense(license.serverId);
+  const initial = license.defaultRotationLimitSeconds / LIMIT_UNITS.hours;
+  const [amount, setAmount] = useState<number | string>(initial);
+  const [unit, setUnit] = useState<LimitUnit>('hours');
+  const now = useNow();
+  const limit = rotationLimit(amount, unit);
+
+  const close = (): void => {
+    rotate.reset();
+    onClose();
+    setAmount(initial);
+    setUnit('hours');
+  };
+
+  return (
+    <ConfirmDialog
+      opened={opened}
+      onClose={close}
+      title="Rotate license key"
+      confirmLabel="Rotate key"
+      disabled={limit.seconds === null || license.rotation !== null}
+      pending={rotate.isPending}
+      error={rotate.error}
+      onConfirm={() => {
+        if (limit.seconds === null) return;
+        rotate.mutate(limit.seconds, {
+          onSuccess: () => {
+            notifyDone('The rotation has begun.');
+            close();
+          },
+        });
+      }}
+    >
+      <Stack gap="md">
+        <Group gap="xs" align="flex-start" wrap="nowrap">
+          <NumberInput
+            label="Time limit"
+            value={amount}
+            onChange={setAmount}
+            min={0}
+            decimalScale={2}
+            hideControls
+            error={limit.problem}
+            style={{ flex: 1 }}
+            data-autofocus
+          />
+          <NativeSelect
+            label="Unit"
+            data={UNITS}
+            value={unit}
+            onChange={(event) => {
+              setUnit(event.currentTarget.value as LimitUnit);
+            }}
+          />
+        </Group>
+        {limit.seconds !== null && <WhatHappens end={new Date(now + limit.seconds * 1000).toISOString()} installed={installed} />}
+      </Stack>
+    </ConfirmDialog>
+  );
+}
+
+function WhatHappens({ end, installed }: { end: string; installed: boolean }) {
+  return (
+    <List size="sm" spacing={6}>
+      {installed ? (
+        <List.Item>
+          <b>Traffic is not interrupted:</b> the running gateway is handed a new key in its next heartbeat, within about
+          a minute, and uses it from then on.
+        </List.Item>
+      ) : (
+        <List.Item>No gateway is installed on this key yet. One that is installed meanwhile gets the new key.</List.Item>
+      )}
+      <List.Item>
+        The old key ends as soon as the new one is used; at the latest on <b>{spokenUtc(end)}</b>.
+      </List.Item>
+      <List.Item>
+        A gateway that is off all the time until then never gets the new key: it stops, and has to be installed again.
+        Choose a limit that is longer than any outage you expect.
+      </List.Item>
+    </List>
+  );
+}
