@@ -51,3 +51,17 @@ export function useUpdateServerConfig(serverId: string) {
     },
   });
 }
+
+/** Asks the gateway itself on its management port; changes nothing there. */
+export function useCheckManagement(serverId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () =>
+      unwrap(api.POST('/api/v1/servers/{serverId}/management/check', { params: { path: { serverId } } })),
+    onSettled: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: ['servers'] }),
+        client.invalidateQueries({ queryKey: ['users'] }),
+      ]),
+  });
+}

@@ -15,6 +15,7 @@ export function aServer(parts: Partial<Server> = {}): Server {
     lastHeartbeatAt: '2025-11-21T20:30:00Z',
     host: { os: 'Debian 12', architecture: 'x86_64', hostname: 'vps' },
     keyInUseOnHosts: 1,
+    management: null,
     createdAt: '2025-11-01T00:00:00Z',
     ...parts,
   };

@@ -5,6 +5,7 @@ import type { Connection, Server } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { Section } from '@/components/Section';
 import { RunJob } from '@/features/jobs/RunJob';
+import { ManagementPort } from '@/features/server/ManagementPort';
 import { refusal } from './stage';
 
 interface GatewayCardProps {
@@ -41,6 +42,7 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
         <Text size="sm">
           <Versions installed={server.installedVersion} own={own} />
         </Text>
+        {connection.host !== null && <ManagementPort server={server} />}
         <Group gap="xs">
           <RunJob
             {...off}
