@@ -10,7 +10,7 @@ use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
 /// Of a job while its box may report.
-const FENCE: i64 = 1;
+pub const FENCE: i64 = 1;
 
 /// Queries give rows of types of their own; this reads what they have in common.
 macro_rules! taken {
@@ -176,6 +176,20 @@ pub struct Reported {
     pub proven: bool,
 }
 
+/// Whether a job has this report token.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn is_reporter(executor: impl PgExecutor<'_>, job: JobId, report_digest: KeyDigest) -> DbResult<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND report_digest = $2) AS "known!""#,
+        job.0,
+        report_digest.as_bytes(),
+    )
+    .fetch_one(executor)
+    .await?)
+}
+
 /// The job that this report token belongs to, locked until the transaction ends.
 ///
 /// # Errors
@@ -253,9 +267,6 @@ pub async fn give_up(pool: &PgPool) -> DbResult<Vec<Silent>> {
     )
     .fetch_all(pool)
     .await?;
-    let silent = rows.into_iter().map(|row| Silent {
-        proven: row.proven,
-        taken: taken!(row),
-    });
+    let silent = rows.into_iter().map(|row| Silent { proven: row.proven, taken: taken!(row) });
     Ok(silent.collect())
 }

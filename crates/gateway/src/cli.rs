@@ -2,6 +2,7 @@
 
 use crate::manage::ManagementListen;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proxima_types::identity::DashboardUrl;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve (the default).
     Run,
@@ -33,7 +34,10 @@ pub enum Command {
         json: bool,
     },
     /// Change this box as one JSON request on stdin asks; one JSON reply on stdout. For the dashboard's installs.
-    Setup,
+    Setup {
+        #[command(subcommand)]
+        by_hand: Option<ByHand>,
+    },
     /// What an update runs in a transient unit of its own.
     #[command(hide = true)]
     SetupUpdate,
@@ -49,6 +53,23 @@ pub enum Command {
     /// Print the management API's OpenAPI document.
     #[command(hide = true)]
     Openapi,
+}
+
+/// What a person on the box does.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ByHand {
+    /// Install this program as the gateway, for the dashboard at URL: what an install command runs. The install token is
+    /// one line on stdin.
+    Enroll {
+        #[arg(value_name = "URL", value_parser = DashboardUrl::parse)]
+        dashboard: DashboardUrl,
+    },
+    /// Stop the gateway and remove it, with its configuration, user and unit.
+    Uninstall {
+        /// Yes, remove it.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

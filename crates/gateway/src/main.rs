@@ -1,7 +1,7 @@
 //! Parses the command line, runs the command, says how it ended.
 
 use clap::Parser as _;
-use proxima_gateway::cli::{Cli, Command};
+use proxima_gateway::cli::{ByHand, Cli, Command};
 use proxima_gateway::clock::{Clock as _, SystemClock};
 use proxima_gateway::{check, manage, run, setup, status};
 use std::io::Write as _;
@@ -19,7 +19,9 @@ fn main() -> ExitCode {
             .map(|good| u8::from(!good))
             .map_err(anyhow::Error::from),
         Command::Status { json } => status::run(&cli.options.state_dir, json, SystemClock::new().read().wall, &mut out),
-        Command::Setup => setup::serve(&mut out),
+        Command::Setup { by_hand: None } => setup::serve(&mut out),
+        Command::Setup { by_hand: Some(ByHand::Enroll { dashboard }) } => setup::enroll(dashboard, &mut out),
+        Command::Setup { by_hand: Some(ByHand::Uninstall { yes }) } => setup::uninstall(yes, &mut out),
         Command::SetupUnit => out.write_all(proxima_setup::UNIT.as_bytes()).map(|()| 0).map_err(anyhow::Error::from),
         Command::SetupUpdate => setup::finish_update(),
         Command::ManagementFingerprint { renew } => {

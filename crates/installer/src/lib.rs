@@ -16,6 +16,7 @@
 //! characters and of our secrets before it leaves this crate.
 
 pub mod binaries;
+pub mod command;
 pub mod facts;
 pub mod outbound;
 pub mod plan;

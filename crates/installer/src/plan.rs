@@ -122,6 +122,21 @@ pub fn plan(kind: JobKind, facts: Option<&Facts>) -> Plan {
     Plan { kind, steps: steps_of(kind).iter().map(|id| describe(*id, kind, facts)).collect() }
 }
 
+/// Describes an install that the box does itself, by an install command: the program is there, and nobody logs in.
+#[must_use]
+pub fn plan_of_command() -> Plan {
+    let mut steps: Vec<_> = steps_of(JobKind::Install)
+        .iter()
+        .filter(|id| **id == StepId::Facts || **id == StepId::Heartbeat || id.box_step().is_some())
+        .map(|id| describe(*id, JobKind::Install, None))
+        .collect();
+    if let Some(facts) = steps.first_mut() {
+        "Read its distribution, architecture, systemd, free disk space, clock and who listens on the gateway's ports. Nothing is changed."
+            .clone_into(&mut facts.will);
+    }
+    Plan { kind: JobKind::Install, steps }
+}
+
 fn describe(id: StepId, kind: JobKind, facts: Option<&Facts>) -> PlannedStep {
     let (title, will, undo) = match id {
         StepId::Connect | StepId::HostKey | StepId::Login | StepId::Privileges => reaching(id),
@@ -268,6 +283,14 @@ mod tests {
             titles.dedup();
             assert_eq!(titles.len(), count, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_command_has_the_steps_that_a_box_can_do_itself() {
+        let names: Vec<_> = plan_of_command().steps.iter().map(|step| serde_json::to_value(step.id).unwrap()).collect();
+        let boxes = proxima_types::enroll::EnrollStep::ALL.map(|step| serde_json::to_value(step).unwrap());
+        assert_eq!(names, boxes);
+        assert!(plan_of_command().steps[0].will.contains("ports"));
     }
 
     #[test]

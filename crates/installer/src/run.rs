@@ -2,8 +2,8 @@
 
 mod access;
 mod driver;
-mod remote;
-mod steps;
+pub(crate) mod remote;
+pub(crate) mod steps;
 mod undo;
 
 pub use access::forget_access;

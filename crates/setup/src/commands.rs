@@ -2,6 +2,7 @@
 //! time and output.
 
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -113,6 +114,8 @@ impl Commands for System {
             .env("LC_ALL", "C")
             .env("SYSTEMD_COLORS", "0")
             .current_dir("/")
+            // Ctrl-C at the terminal is ours to hear: it does not end what is just being done, or undone.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -252,6 +252,16 @@ pub(crate) fn unfinished_jobs(host: &Host<'_>) -> Vec<Uuid> {
     jobs
 }
 
+/// As [`unfinished_jobs`], the one that was begun last first. Without one that a receipt speaks of: it was committed, and
+/// only its copies are still there.
+pub(crate) fn unfinished_jobs_newest_first(host: &Host<'_>, committed: Option<Uuid>) -> Vec<Uuid> {
+    let begun = |job: &Uuid| fs::metadata(host.at(&job_folder(*job))).and_then(|folder| folder.modified()).ok();
+    let mut jobs = unfinished_jobs(host);
+    jobs.retain(|job| Some(*job) != committed);
+    jobs.sort_by_key(|job| std::cmp::Reverse(begun(job)));
+    jobs
+}
+
 /// Forgets every job: what they replaced is gone.
 pub(crate) fn forget_all(host: &Host<'_>) -> Result<()> {
     for job in unfinished_jobs(host) {

@@ -45,7 +45,7 @@ fn offset(date: &str, now_ms: i64) -> Option<i64> {
     Some(now_ms.div_euclid(1000) - date.timestamp())
 }
 
-fn wrong_status(shown: &str, status: u16) -> SetupProblem {
+pub(crate) fn wrong_status(shown: &str, status: u16) -> SetupProblem {
     problem(
         Code::DashboardWrongStatus,
         format!("{shown} answered the server with HTTP status {status} instead of 200."),
@@ -53,7 +53,7 @@ fn wrong_status(shown: &str, status: u16) -> SetupProblem {
     )
 }
 
-fn unreachable(shown: &str, why: &str) -> SetupProblem {
+pub(crate) fn unreachable(shown: &str, why: &str) -> SetupProblem {
     problem(
         Code::DashboardUnreachable,
         format!("The server cannot reach the dashboard at {shown}: {why}."),
@@ -72,7 +72,7 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)
     std::iter::successors(Some(error), |error| inside(*error)).collect()
 }
 
-fn explain(shown: &str, error: &reqwest::Error) -> SetupProblem {
+pub(crate) fn explain(shown: &str, error: &reqwest::Error) -> SetupProblem {
     let causes = causes(error);
     let tls = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>());
     let kind = causes.iter().rev().find_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));

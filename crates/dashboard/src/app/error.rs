@@ -40,6 +40,9 @@ pub enum AppError {
     Forbidden,
     #[error("sign in first")]
     Unauthenticated,
+    /// Unknown, used, withdrawn or expired: the four look the same.
+    #[error("this install token is not good any more: make another install command in the dashboard")]
+    BadInstallToken,
     #[error("the username or password is wrong")]
     InvalidCredentials,
     /// Too much at once; try again in so many seconds.

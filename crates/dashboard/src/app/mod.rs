@@ -6,6 +6,7 @@ pub mod connections;
 pub mod error;
 pub mod gateway_config;
 pub mod heartbeats;
+pub mod install_tokens;
 pub mod jobs;
 pub mod licenses;
 pub mod management;
@@ -39,6 +40,8 @@ pub struct App {
     pub job_queued: Notify,
     /// Heartbeats to ask for after a change; `jobs::nudges` sends them.
     pub nudges: management::Nudges,
+    /// What boxes that install themselves download.
+    pub programs: install_tokens::Programs,
     pub config: AppConfig,
 }
 
@@ -57,7 +60,19 @@ impl App {
         let heartbeats = heartbeats::HeartbeatQueue::start(&db);
         let (attempts, job_queued) = (connections::Attempts::default(), Notify::new());
         let nudges = management::Nudges::default();
-        Ok(Arc::new(Self { db, keyring, entropy, passwords, heartbeats, attempts, job_queued, nudges, config }))
+        let programs = install_tokens::Programs::default();
+        Ok(Arc::new(Self {
+            db,
+            keyring,
+            entropy,
+            passwords,
+            heartbeats,
+            attempts,
+            job_queued,
+            nudges,
+            programs,
+            config,
+        }))
     }
 
     pub(crate) async fn begin(&self) -> AppResult<Tx> {

@@ -44,6 +44,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connections::routes())
         .merge(jobs::routes())
         .merge(license::routes())
+        .merge(install::routes())
         .merge(management::routes())
         .merge(audit::routes())
         .merge(settings::routes())
@@ -71,6 +72,7 @@ pub fn router(app: AppState) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .merge(health::routes())
         .fallback(ui::serve)
+        .merge(install::script_route())
         .with_state(Arc::clone(&app));
     layers::wrap(router, &app)
 }

@@ -25,6 +25,10 @@ impl utoipa::Modify for Security {
             SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-proxima_session"))),
         );
         components.add_security_scheme(
+            "installToken",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+        );
+        components.add_security_scheme(
             "licenseKey",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
         );

@@ -62,6 +62,7 @@ fn shape(error: &AppError) -> Shape {
         AppError::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
         AppError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
         AppError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+        AppError::BadInstallToken => (StatusCode::UNAUTHORIZED, "install_token_refused", "Install token refused"),
         AppError::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
         AppError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy"),
         AppError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),

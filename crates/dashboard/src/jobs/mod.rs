@@ -3,7 +3,7 @@
 pub mod nudges;
 pub mod runner;
 
-use crate::app::{Actor, App, AppResult, audit, commit, licenses};
+use crate::app::{Actor, App, AppResult, audit, commit, install_tokens, licenses};
 use proxima_db::servers::interval;
 use proxima_db::{heartbeats, sessions};
 use proxima_types::ServerId;
@@ -34,6 +34,7 @@ pub async fn sweep(app: &App) -> AppResult<()> {
     licenses::observe_expiries(&app.db).await?;
     licenses::rotation::finish(&app.db, &[]).await?;
     observe_shared_keys(app).await?;
+    install_tokens::give_up_silent(app).await?;
     sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ mod connections;
 mod csrf;
 mod fleet;
 mod heartbeat;
+mod install_tokens;
 mod jobs;
 mod jobs_fence;
 mod jobs_takeover;

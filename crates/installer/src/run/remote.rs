@@ -61,9 +61,14 @@ impl Remote<'_> {
         self.session.exec(Exec { what, command, payload, limit }, &mut self.log, self.cancel).await
     }
 
-    /// Whether exactly this binary is staged already.
-    pub(super) async fn is_staged(&mut self, binary: &Binary, limit: Duration) -> Result<bool, Stop> {
-        let output = self.script("Looking for an earlier upload", &STAGED, b"", limit).await?;
+    /// Whether exactly this binary is staged already. `claimant`: the server that is being installed, so that no other one
+    /// is on the same box meanwhile; empty for none.
+    pub(super) async fn is_staged(&mut self, binary: &Binary, claimant: &str, limit: Duration) -> Result<bool, Stop> {
+        let head = format!("{claimant}\n");
+        let output = self.script("Looking for an earlier upload", &STAGED, head.as_bytes(), limit).await?;
+        if output.code == Some(65) {
+            return Err(Problem::Setup(claimed()).into());
+        }
         Ok(mark(&output, "proxima-staged=").is_some_and(|digest| digest == binary.sha256))
     }
 
@@ -135,7 +140,7 @@ impl Remote<'_> {
 }
 
 /// The same JSON with every text in it clean, bounded and redacted: all of it may be shown.
-fn scrubbed(value: serde_json::Value, redactor: &Redactor) -> serde_json::Value {
+pub(crate) fn scrubbed(value: serde_json::Value, redactor: &Redactor) -> serde_json::Value {
     use serde_json::Value;
     match value {
         Value::String(text) => Value::String(redactor.redact(&clean(text.as_bytes(), TEXT_CHARS_MAX))),
@@ -159,6 +164,16 @@ pub(super) fn failure(reply: &SetupReply) -> Option<Problem> {
 pub(super) fn is_not_installed(reply: &SetupReply) -> bool {
     use proxima_types::setup::SetupProblemCode::NotInstalled;
     reply.problem.as_ref().is_some_and(|problem| problem.code == NotInstalled)
+}
+
+fn claimed() -> SetupProblem {
+    SetupProblem {
+        code: proxima_types::setup::SetupProblemCode::Busy,
+        sentence: "Another server of this or another dashboard is being installed on this machine.".to_owned(),
+        remedy: "Check that the address is this server's own. If it is, wait until the other install has ended (half an hour \
+                 at most), then start again."
+            .to_owned(),
+    }
 }
 
 fn not_installed() -> SetupReply {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Free space beside the binaries themselves (new, present and previous): configuration, logs.
-const FREE_KIB: u64 = 20 * 1024;
+pub(crate) const FREE_KIB: u64 = 20 * 1024;
 /// What an update may take on the box beyond the wait for its answer: two restarts with drain.
 const UPDATE_MARGIN: Duration = Duration::from_secs(300);
 /// Between attempts to come back to a box whose connection was lost in an update.
@@ -163,7 +163,8 @@ impl Run<'_> {
         self.ensure_session(&cancel).await?;
         let mut binary =
             self.binary.take().ok_or(Problem::BinaryUnreadable { reason: "it was not opened".to_owned() })?;
-        let staged = self.remote(StepId::Upload, &cancel)?.is_staged(&binary, limits.command).await?;
+        let claimant = self.claimant();
+        let staged = self.remote(StepId::Upload, &cancel)?.is_staged(&binary, &claimant, limits.command).await?;
         self.touch(StepId::Upload);
         let state = if staged {
             self.line(StepId::Upload, "The same program was uploaded before.").await?;
@@ -176,6 +177,13 @@ impl Run<'_> {
         };
         self.binary = Some(binary);
         Ok(Ended { state, warnings: vec![] })
+    }
+
+    /// The server that an install is of, as its `config.json` says.
+    fn claimant(&self) -> String {
+        let config = self.job.inputs.config.as_ref().map(|config| serde_json::from_str(config.expose()));
+        let config: serde_json::Value = config.and_then(Result::ok).unwrap_or_default();
+        config.get("serverId").and_then(|id| id.as_str()).unwrap_or_default().to_owned()
     }
 
     pub(super) fn touch(&mut self, id: StepId) {
@@ -292,6 +300,12 @@ impl Run<'_> {
                 self.found.receipt = Some(receipt);
             }
             self.touched.clear();
+            // Others may install here from now on; what keeps us from saying so passes with time.
+            let limit = self.tools.limits.command;
+            match self.remote(StepId::Heartbeat, &never)?.undo_upload(limit).await {
+                Ok(()) | Err(Stop::Problem(_)) => {}
+                Err(Stop::Fenced(fenced)) => return Err(fenced.into()),
+            }
         }
         // Only to be shown: a box that falls silent now is online all the same.
         let limit = self.tools.limits.command;
@@ -391,11 +405,11 @@ impl Run<'_> {
     }
 }
 
-fn is_ours(listener: &PortListener) -> bool {
+pub(crate) fn is_ours(listener: &PortListener) -> bool {
     listener.unit.as_deref() == Some(place::UNIT)
 }
 
-fn by(listener: &PortListener) -> String {
+pub(crate) fn by(listener: &PortListener) -> String {
     match (&listener.process, &listener.unit) {
         (Some(process), Some(unit)) => format!("{process} ({unit})"),
         (Some(name), None) | (None, Some(name)) => name.clone(),

@@ -54,7 +54,7 @@ fn target(id: ServerId, found: &Found) -> Option<Target<'_>> {
 }
 
 /// What a job runs with is not changed under it.
-async fn refuse_while_a_job_runs(connection: &mut PgConnection, id: ServerId) -> AppResult<()> {
+pub(crate) async fn refuse_while_a_job_runs(connection: &mut PgConnection, id: ServerId) -> AppResult<()> {
     match jobs::unfinished(connection, id).await? {
         None => Ok(()),
         Some(_) => Err(AppError::not_now(

@@ -4,6 +4,8 @@
 mod create;
 mod input;
 
+pub(super) use input::bearer;
+
 use super::AppState;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

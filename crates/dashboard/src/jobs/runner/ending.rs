@@ -14,7 +14,7 @@ use proxima_types::{CredentialKind, JobKind, JobState, ServerId};
 use serde_json::{Value, json};
 
 /// What is stored of an outcome.
-pub(super) struct End {
+pub(crate) struct End {
     state: JobState,
     problem: Option<Value>,
     receipt: Option<Value>,
@@ -76,7 +76,7 @@ impl End {
 }
 
 /// Ends the job, unless it is with another dashboard by now.
-pub(super) async fn finish(app: &App, taken: &Taken, hold: Hold, end: &End) -> AppResult<()> {
+pub(crate) async fn finish(app: &App, taken: &Taken, hold: Hold, end: &End) -> AppResult<()> {
     let server = ServerId(taken.server_id);
     let mut tx = app.begin().await?;
     // The server first, as everybody who queues a job does.

@@ -5,6 +5,7 @@ use crate::app::{App, AppError, AppResult};
 use crate::config::parse_network;
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
+use proxima_db::PgConnection;
 use proxima_db::connections::Found;
 use proxima_db::jobs::running::{self, Taken};
 use proxima_db::licenses::{self, SealedSecrets};
@@ -57,7 +58,7 @@ fn networks(settings: &SettingsRow) -> Vec<ipnet::IpNet> {
 }
 
 /// What the gateway will listen on.
-async fn ports(app: &App, server: ServerId) -> AppResult<Vec<u16>> {
+pub(crate) async fn ports(app: &App, server: ServerId) -> AppResult<Vec<u16>> {
     let row = crate::app::servers::get(app, &crate::app::Actor::system(), server).await?;
     let config: GatewayConfig = serde_json::from_value(row.config).unwrap_or_default();
     Ok(config.listeners.iter().map(|listener| listener.port).chain([MANAGEMENT_PORT]).collect())
@@ -74,7 +75,20 @@ async fn config(
 ) -> AppResult<(ConfigText, InstallId)> {
     let (install_id, api_secret) = identity(app, taken, lease).await?;
     let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
-    let sealed = licenses::sealed_secrets_of(&mut connection, &found.owner_username).await?;
+    let text = config_text(app, &mut connection, &found.owner_username, settings, install_id, api_secret).await?;
+    Ok((text, install_id))
+}
+
+/// The `config.json` of an installation with this id and secret, of the server that `owner` has.
+pub(crate) async fn config_text(
+    app: &App,
+    connection: &mut PgConnection,
+    owner: &str,
+    settings: &SettingsRow,
+    install_id: InstallId,
+    api_secret: ApiSecret,
+) -> AppResult<ConfigText> {
+    let sealed = licenses::sealed_secrets_of(connection, owner).await?;
     let SealedSecrets { server_id, api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
     let api_key = crate::app::licenses::open_key(app, server_id, &api_key_ciphertext)?;
     // No list is everybody: the secret and the pinned certificate guard the port in any case.
@@ -89,11 +103,11 @@ async fn config(
         management_allow: crate::app::settings::management_allow(settings),
         config: None,
     };
-    Ok((ConfigText::new(identity.to_json()), install_id))
+    Ok(ConfigText::new(identity.to_json()))
 }
 
-pub(super) fn secret_place(taken: &Taken) -> Place<'static> {
-    Place { table: "jobs", row: taken.id, column: "api_secret" }
+pub(crate) fn secret_place(job: uuid::Uuid) -> Place<'static> {
+    Place { table: "jobs", row: job, column: "api_secret" }
 }
 
 async fn identity(app: &App, taken: &Taken, lease: &Lease) -> AppResult<(InstallId, ApiSecret)> {
@@ -102,7 +116,7 @@ async fn identity(app: &App, taken: &Taken, lease: &Lease) -> AppResult<(Install
     }
     let (install, secret) = (InstallId(app.entropy.uuid()), app.entropy.api_secret());
     let sealed =
-        app.keyring.seal(secret_place(taken), secret.expose(), app.entropy.as_ref()).map_err(AppError::Internal)?;
+        app.keyring.seal(secret_place(taken.id), secret.expose(), app.entropy.as_ref()).map_err(AppError::Internal)?;
     if !running::set_identity(&app.db, lease.hold, install, &sealed).await? {
         return Err(AppError::Unavailable(anyhow::anyhow!("the job is with another dashboard")));
     }
@@ -110,8 +124,8 @@ async fn identity(app: &App, taken: &Taken, lease: &Lease) -> AppResult<(Install
 }
 
 /// The secret that an install gives its gateway.
-pub(super) fn open_api_secret(app: &App, taken: &Taken, sealed: &[u8]) -> AppResult<ApiSecret> {
+pub(crate) fn open_api_secret(app: &App, taken: &Taken, sealed: &[u8]) -> AppResult<ApiSecret> {
     let secret =
-        app.keyring.open_sealed(secret_place(taken), sealed).map_err(|error| AppError::Internal(error.into()))?;
+        app.keyring.open_sealed(secret_place(taken.id), sealed).map_err(|error| AppError::Internal(error.into()))?;
     ApiSecret::parse(&secret).map_err(|error| AppError::Internal(error.into()))
 }

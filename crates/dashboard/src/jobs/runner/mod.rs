@@ -11,7 +11,10 @@ mod journal;
 mod lease;
 mod work;
 
+pub(crate) use ending::{End, finish};
+pub(crate) use inputs::{config_text, open_api_secret, ports, secret_place};
 pub(crate) use journal::state_word;
+pub(crate) use work::word;
 
 use crate::app::App;
 use lease::Lease;

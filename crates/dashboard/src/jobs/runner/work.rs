@@ -135,7 +135,7 @@ async fn stored_plan(app: &App, taken: &Taken, lease: &Lease) -> AppResult<Plan>
 }
 
 /// A step's stored name.
-fn word(step: StepId) -> String {
+pub(crate) fn word(step: StepId) -> String {
     serde_json::to_value(step).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

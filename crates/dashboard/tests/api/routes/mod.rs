@@ -92,7 +92,8 @@ impl World {
             .replace("{userId}", &user)
             .replace("{serverId}", &server)
             .replace("{sessionId}", session)
-            .replace("{slug}", "nobody");
+            .replace("{slug}", "nobody")
+            .replace("{architecture}", "x86_64");
         if row.method == "DELETE" && row.path.contains("{userId}") {
             format!("{path}?confirmUsername={name}")
         } else {
@@ -133,7 +134,9 @@ async fn finished_job(app: &TestApp, customer: &Customer) -> String {
 /// What no refused request may change.
 async fn state(db: &PgPool) -> Vec<Value> {
     let mut rows = Vec::new();
-    for table in ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs"] {
+    for table in
+        ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs", "install_tokens"]
+    {
         rows.extend(rows_matching(db, table, "true").await);
     }
     rows.extend(rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {
@@ -173,6 +176,7 @@ fn the_document_says_of_every_route_whether_it_needs_a_session() {
         let security = &document["paths"][row.path][row.method.to_lowercase()]["security"];
         let declared = security[0].as_object().and_then(|scheme| scheme.keys().next().cloned());
         let expected = match (row.anonymous, row.key) {
+            _ if row.path.starts_with("/api/v1/install/") => Some("installToken"),
             (401, 200) => Some("licenseKey"),
             (401, _) => Some("session"),
             _ => None,

@@ -124,6 +124,14 @@ pub const ROWS: &[Row] = &[
     row("GET", "/api/v1/servers/{serverId}/jobs", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("GET", "/api/v1/servers/{serverId}/jobs/{jobId}", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("POST", "/api/v1/servers/{serverId}/jobs/{jobId}/cancel", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
+    // This dashboard knows no address for gateways: who may gets as far as the 409 that says so.
+    row("POST", "/api/v1/servers/{serverId}/install-token", no_body, [401, 401, 401, 409, 404, 404, 409, 404]),
+    row("GET", "/api/v1/servers/{serverId}/install-token", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
+    row("DELETE", "/api/v1/servers/{serverId}/install-token", no_body, [401, 401, 401, 204, 404, 404, 204, 404]),
+    // These know install tokens and report tokens, and nothing else.
+    row("POST", "/api/v1/install/claim", empty, [401, 401, 401, 401, NONE, NONE, 401, NONE]),
+    row("GET", "/api/v1/install/program/{architecture}", no_body, [401, 401, 401, 401, NONE, NONE, 401, NONE]),
+    row("POST", "/api/v1/install/jobs/{jobId}/report", empty, [401, 401, 401, 401, 401, 401, 401, 401]),
     row("GET", "/api/v1/servers/{serverId}/license", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("POST", "/api/v1/servers/{serverId}/license/reveal", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("POST", "/api/v1/servers/{serverId}/license/regenerate", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
