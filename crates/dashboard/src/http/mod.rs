@@ -8,6 +8,7 @@ mod extract;
 mod fleet;
 mod health;
 mod heartbeat;
+mod install;
 mod jobs;
 mod layers;
 mod license;
