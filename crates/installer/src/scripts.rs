@@ -33,7 +33,13 @@ macro_rules! who {
 
 macro_rules! staged {
     () => {
-        "f=/usr/local/lib/proxima-gateway/staged; [ -f $f ] || exit 0; s=$(sha256sum <$f) && echo proxima-staged=${s%% *}"
+        concat!(
+            "d=/usr/local/lib/proxima-gateway; c=$d/claim; read -r who || who=; if [ -n \"$who\" ]; then ",
+            "umask 022; mkdir -p $d || exit 71; [ -z \"$(find $c -mmin +30 2>/dev/null)\" ] || rm -f $c; ",
+            "(set -C; echo \"$who\" >$c) 2>/dev/null; ",
+            "case \"$(cat $c 2>/dev/null)\" in \"$who\") touch $c;; \"\") ;; *) exit 65;; esac; fi; ",
+            "f=$d/staged; [ -f $f ] || exit 0; s=$(sha256sum <$f) && echo proxima-staged=${s%% *}"
+        )
     };
 }
 
@@ -51,7 +57,7 @@ macro_rules! upload {
 
 macro_rules! undo_upload {
     () => {
-        "d=/usr/local/lib/proxima-gateway; rm -f $d/staged $d/upload.*; rmdir $d 2>/dev/null; exit 0"
+        "d=/usr/local/lib/proxima-gateway; rm -f $d/staged $d/upload.* $d/claim; rmdir $d 2>/dev/null; exit 0"
     };
 }
 
@@ -69,7 +75,7 @@ macro_rules! uninstall {
         concat!(
             "d=/usr/local/lib/proxima-gateway; for b in $d/staged $d/proxima-gateway; do ",
             "if [ -x $b ]; then $b setup || exit; ",
-            "rm -f $d/staged $d/upload.* $d/as-root /etc/sudoers.d/proxima-gateway; rmdir $d 2>/dev/null; exit 0; ",
+            "rm -f $d/staged $d/upload.* $d/claim $d/as-root /etc/sudoers.d/proxima-gateway; rmdir $d 2>/dev/null; exit 0; ",
             "fi; done; exit 69"
         )
     };
@@ -83,12 +89,13 @@ macro_rules! revoke {
 
 /// Prints the effective user's number, with a mark against what login scripts print.
 pub(crate) const WHO: Privileged = privileged!("who", who!());
-/// Prints `proxima-staged=` and the SHA-256 of what is staged, if anything is.
+/// Prints `proxima-staged=` and the SHA-256 of what is staged, if anything is. Reads who installs: the box is theirs for half
+/// an hour or until [`UNDO_UPLOAD`], and anybody else gets exit status 65; an empty line claims nothing.
 pub(crate) const STAGED: Privileged = privileged!("staged", staged!());
 /// Reads `<sha256> <bytes>` and the bytes; stages them. Exit statuses: 74 another digest, else 70 to
 /// 75 what could not be written.
 pub(crate) const UPLOAD: Privileged = privileged!("upload", upload!());
-/// Removes what [`UPLOAD`] left; keeps the folder when something else is in it.
+/// Removes what [`STAGED`] and [`UPLOAD`] left; keeps the folder when something else is in it.
 pub(crate) const UNDO_UPLOAD: Privileged = privileged!("undo", undo_upload!());
 /// The setup program of the staged binary, else of the one in use; exit status 69 without any.
 pub(crate) const SETUP: Privileged = privileged!("setup", setup!());
@@ -140,7 +147,7 @@ pub(crate) const HELPER_COMMAND: &str = "exec env LC_ALL=C sudo -k -n /usr/local
 
 /// Reads three lines: a mode, our mark, and a line. `add` appends the line, `drop` removes that very
 /// line, `only` removes every line that ends in the mark and appends the line unless it is empty.
-/// Other lines stay as they are; the file is exchanged as a whole, with its owner and mode. Runs as
+/// Other lines stay as they are, and a file without any goes; it is exchanged as a whole, with its owner and mode. Runs as
 /// the user who logs in: it is their file.
 pub(crate) const AUTHORIZE: &str = concat!(
     "exec env LC_ALL=C sh -c '",
@@ -152,7 +159,8 @@ pub(crate) const AUTHORIZE: &str = concat!(
     "add) { grep \"\" \"$src\"; echo \"$line\"; } >\"$t\";; ",
     "drop) grep -vxF -e \"$line\" \"$src\" >\"$t\" || [ $? -eq 1 ];; ",
     "only) { grep -v \" $mark$\" \"$src\"; if [ -n \"$line\" ]; then echo \"$line\"; fi; } >\"$t\";; ",
-    "*) exit 64;; esac && mv -f \"$t\" \"$f\" || { rm -f \"$t\"; exit 72; }'",
+    "*) exit 64;; esac && mv -f \"$t\" \"$f\" || { rm -f \"$t\"; exit 72; }; ",
+    "[ -s \"$f\" ] || [ -L .ssh/authorized_keys ] || rm -f \"$f\"'",
 );
 
 #[cfg(test)]

@@ -10,6 +10,17 @@ use std::path::PathBuf;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/lab");
 
+/// What is there: kinds, modes, owners, contents, times of files that nobody should have touched.
+/// Left out: what useradd, sudo and their siblings keep for themselves, and systemd's own state.
+const SNAPSHOT: &str = r"
+find /etc /usr/local /var/lib /root /home /opt /srv -xdev \
+    \( -path /var/lib/systemd -o -path /var/lib/sudo -o -path /etc/.pwd.lock -o -path '/etc/*-' \) -prune -o -type f -printf '%p f %m %U:%G ' -exec sha256sum '{}' \; -o -printf '%p %y %m %U:%G %l\n'
+find /etc /usr/local -xdev -type f \( -path /etc/.pwd.lock -o -path '/etc/*-' -o -name passwd -o -name group -o -name shadow -o -name gshadow \) -o -type f -printf '%p-time %T@\n'
+systemctl list-unit-files --no-legend --no-pager 2>/dev/null | sed 's/^/unit-/'
+echo service $(systemctl is-active proxima-gateway.service 2>/dev/null)
+ls -d /run/proxima-gateway 2>/dev/null
+true";
+
 /// What is unusual about a box; `scripts/lab --help` says more of each.
 #[derive(Debug, Clone, Default)]
 pub struct LabOptions {
@@ -137,6 +148,14 @@ impl Lab {
         run_program(SCRIPT, &[&["exec", &self.name], command].concat(), input).await
     }
 
+    /// What is on it where an install could leave something: one line's first word to the rest.
+    pub async fn snapshot(&self) -> BTreeMap<String, String> {
+        let done = self.exec(&["bash", "-c", SNAPSHOT]).await;
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let lines = done.stdout.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+        lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+    }
+
     /// Restarts it, and waits until one can log in again.
     pub async fn reboot(&self, how: Reboot) {
         let hard: &[&str] = if how == Reboot::PowerCut { &["--hard"] } else { &[] };
@@ -167,6 +186,14 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let _ = std::process::Command::new(SCRIPT).args(["down", &self.name]).status();
     }
+}
+
+/// Two [`Lab::snapshot`]s are equal.
+#[track_caller]
+pub fn assert_same_box(now: &BTreeMap<String, String>, then: &BTreeMap<String, String>, what: &str) {
+    let names = now.keys().chain(then.keys()).filter(|name| now.get(*name) != then.get(*name));
+    let differ: Vec<_> = names.map(|name| format!("{name}: {:?}, was {:?}", now.get(name), then.get(name))).collect();
+    assert!(differ.is_empty(), "{what}:\n{}", differ.join("\n"));
 }
 
 /// A test that goes on talking to a box that is gone must not talk to somebody else's network.

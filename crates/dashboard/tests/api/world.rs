@@ -33,13 +33,18 @@ pub struct World {
 impl World {
     pub async fn new(db: PgPool, releases: &Path) -> Self {
         let config = AppConfig {
-            bcrypt_cost: 4,
             gateway_url: Some(DashboardUrl::parse("https://panel.example.com").unwrap()),
             outbound_allowed: vec!["127.0.0.0/8".parse().unwrap()],
             gateway_binaries: releases.to_owned(),
             job_limits: Limits { back: Duration::from_secs(2), ..Limits::default() },
             ..AppConfig::default()
         };
+        Self::with(db, config).await
+    }
+
+    /// As configured, but with bcrypt at its cheapest.
+    pub async fn with(db: PgPool, config: AppConfig) -> Self {
+        let config = AppConfig { bcrypt_cost: 4, ..config };
         let app = TestApp::start_with(db, config).await;
         let (admin, customer) = (app.admin().await, app.customer("alice").await);
         let own = app.sign_in("alice", PASSWORD).await;

@@ -1,5 +1,6 @@
 //! A customer's box, and the requests that the dashboard would send by SSH.
 
+pub use proxima_test_support::assert_same_box as assert_same;
 use proxima_test_support::{Finished, Lab, LabOptions};
 use proxima_types::setup::{
     BoxStep, ConfigText, SETUP_PROTOCOL, SetupAction, SetupReply, SetupRequest, StepInput, StepOutcome,
@@ -22,17 +23,6 @@ const SETUP: &str = "cd /usr/local/lib/proxima-gateway && if [ -x staged ]; then
 const SETUP_OF_INSTALLED: &str = "cd /usr/local/lib/proxima-gateway && exec ./proxima-gateway setup";
 /// While an update is on trial, the one in use may be the broken one.
 const SETUP_OF_PREVIOUS: &str = "cd /usr/local/lib/proxima-gateway && exec ./proxima-gateway.previous setup";
-
-/// What is there: kinds, modes, owners, contents, times of files that nobody should have touched.
-/// Left out: what useradd and its siblings keep for themselves, and systemd's own state.
-const SNAPSHOT: &str = r"
-find /etc /usr/local /var/lib /root /home /opt /srv -xdev \
-    \( -path /var/lib/systemd -o -path /etc/.pwd.lock -o -path '/etc/*-' \) -prune -o -type f -printf '%p f %m %U:%G ' -exec sha256sum '{}' \; -o -printf '%p %y %m %U:%G %l\n'
-find /etc /usr/local -xdev -type f \( -path /etc/.pwd.lock -o -path '/etc/*-' -o -name passwd -o -name group -o -name shadow -o -name gshadow \) -o -type f -printf '%p-time %T@\n'
-systemctl list-unit-files --no-legend --no-pager 2>/dev/null | sed 's/^/unit-/'
-echo service $(systemctl is-active proxima-gateway.service 2>/dev/null)
-ls -d /run/proxima-gateway 2>/dev/null
-true";
 
 /// The gateway as this workspace builds it, beside the test.
 pub fn gateway_binary() -> PathBuf {
@@ -185,8 +175,7 @@ impl Customer {
     }
 
     pub async fn snapshot(&self) -> BTreeMap<String, String> {
-        let text = self.run(SNAPSHOT).await;
-        text.lines().map(|line| line.split_once(' ').unwrap_or((line, ""))).map(|(a, b)| (a.into(), b.into())).collect()
+        self.lab.snapshot().await
     }
 
     /// Without what a running gateway writes.
@@ -195,10 +184,4 @@ impl Customer {
         snapshot.retain(|path, _| !path.starts_with("/var/lib/proxima-gateway/"));
         snapshot
     }
-}
-
-pub fn assert_same(now: &BTreeMap<String, String>, then: &BTreeMap<String, String>, what: &str) {
-    let names = now.keys().chain(then.keys()).filter(|name| now.get(*name) != then.get(*name));
-    let differ: Vec<_> = names.map(|name| format!("{name}: {:?}, was {:?}", now.get(name), then.get(name))).collect();
-    assert!(differ.is_empty(), "{what}:\n{}", differ.join("\n"));
 }

@@ -32,7 +32,7 @@ pub fn tidy(mut report: HeartbeatRequest) -> HeartbeatRequest {
 }
 
 fn clean(text: &str, max_chars: usize) -> String {
-    text.chars().filter(|character| !character.is_control()).take(max_chars).collect()
+    proxima_installer::text::clean(text.as_bytes(), max_chars)
 }
 
 #[cfg(test)]
@@ -55,6 +55,6 @@ mod tests {
 
     #[test]
     fn texts_are_cut_and_cleaned() {
-        assert_eq!(clean("a\0b\u{1b}[31mc", 4), "ab[3");
+        assert_eq!(clean("a\0b\u{1b}[31mc\u{202e}defg", 5), "abcd…");
     }
 }
