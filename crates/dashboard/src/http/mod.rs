@@ -44,8 +44,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(servers::routes())
         .merge(connections::routes())
         .merge(jobs::routes())
-        .merge(license::routes())
         .merge(install::routes())
+        .merge(license::routes())
         .merge(management::routes())
         .merge(audit::routes())
         .merge(settings::routes())
@@ -72,8 +72,8 @@ pub fn router(app: AppState) -> anyhow::Result<Router> {
     let router = api
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .merge(health::routes())
-        .fallback(ui::serve)
         .merge(install::script_route())
+        .fallback(ui::serve)
         .with_state(Arc::clone(&app));
     layers::wrap(router, &app)
 }

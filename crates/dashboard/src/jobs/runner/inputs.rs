@@ -91,8 +91,6 @@ pub(crate) async fn config_text(
     let sealed = licenses::sealed_secrets_of(connection, owner).await?;
     let SealedSecrets { server_id, api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
     let api_key = crate::app::licenses::open_key(app, server_id, &api_key_ciphertext)?;
-    // No list is everybody: the secret and the pinned certificate guard the port in any case.
-    let allowed = networks(settings);
     let identity = GatewayIdentity {
         dashboard_url: gateway_url(app)?,
         dashboard_public_keys: vec![app.keyring.signer.public_key()],
