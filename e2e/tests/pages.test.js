@@ -49,6 +49,7 @@ for (const [index, [username, displayName, state]] of CUSTOMERS.entries()) {
   }
   const license = `/servers/${user.server.id}/license`;
   if (state === 'grace') await admin.call('POST', `${license}/revoke`, { graceSeconds: 4 * 86_400 });
+  if (state === 'offline') await admin.call('POST', `${license}/rotate`, {});
   if (state === 'expired') await admin.call('POST', `${license}/revoke`, { graceSeconds: 0 });
 }
 await admin.call('POST', '/users', { username: 'night-shift', password: CUSTOMER_PASSWORD, role: 'ADMIN', displayName: 'Night shift' });
@@ -142,6 +143,8 @@ examineAll(() => world.adminPage(), [
   { name: 'edit-revoke', path: edit('online'), ready: withDialog('Revoke', 'Revoke license') },
   { name: 'edit-reinstate', path: edit('grace'), ready: withDialog('Reinstate', 'Reinstate license') },
   { name: 'edit-regenerate', path: edit('online'), ready: withDialog('Regenerate', 'Regenerate license key') },
+  { name: 'edit-rotate', path: edit('online'), ready: withDialog('Rotate', 'Rotate license key') },
+  { name: 'edit-rotating', path: edit('offline'), ready: (page) => visible(page.getByText('Waiting for the gateway to take its new key')) },
   { name: 'audit', published: true, path: '/admin/audit', ready: async (page) => {
     await visible(page.getByRole('table', { name: 'Audit log' }).getByText('server.license.revoke').first());
     await page.getByRole('row').filter({ hasText: 'server.license.revoke' }).first().getByRole('button', { name: /Show details/ }).click();

@@ -176,6 +176,17 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await gone(c.getByText('License expired.'));
   });
 
+  await step('the admin rotates the key: the gateway takes the new one, and traffic goes on', async () => {
+    const key = fact(a, 'License', 'License key');
+    const before = await key.innerText();
+    await button(a, 'Rotate').click();
+    await dialog(a, 'Rotate license key').press('Rotate key');
+    await toast(a, 'The rotation has begun.');
+    await hasText(fact(a, 'License', 'Key rotation'), /^The gateway took the new key after /);
+    assert.notEqual(await key.innerText(), before);
+    await traffic();
+  });
+
   await step('the admin regenerates the key: the old one is refused', async () => {
     const before = await fact(a, 'License', 'License key').innerText();
     await button(a, 'Regenerate').click();
@@ -203,7 +214,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await a.getByRole('textbox', { name: 'Filter by target' }).fill(SERVER);
     await atPath(a, /target=Harbour/);
     const actions = () => table.getByRole('row').locator('td[data-label="Action"]').allInnerTexts();
-    const story = ['server.config.export', 'server.license.regenerate', 'server.license.reinstate', 'server.license.expire', 'server.license.revoke', 'server.config.export', 'server.config.update'];
+    const story = ['server.config.export', 'server.license.regenerate', 'server.license.rotate.end', 'server.license.rotate', 'server.license.reinstate', 'server.license.expire', 'server.license.revoke', 'server.config.export', 'server.config.update'];
     await eventually('newest first, the story of this server', async () => assert.deepEqual(await actions(), story));
     await picture(a, 'tour/13-audit-log');
     await a.getByRole('combobox', { name: 'Filter by action' }).fill('revoke');
@@ -224,7 +235,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     const [download] = await Promise.all([a.waitForEvent('download'), a.getByRole('link', { name: 'Export CSV' }).click()]);
     const exported = readCsv(readFileSync(await download.path(), 'utf8'));
     const { items } = await world.admin.call('GET', `/audit?limit=200&actor=${ADMIN.username}&target=${encodeURIComponent(SERVER)}`);
-    assert.deepEqual(exported.map(({ action }) => action), ['server.license.regenerate', 'server.license.reinstate', 'server.license.revoke']);
+    assert.deepEqual(exported.map(({ action }) => action), ['server.license.regenerate', 'server.license.rotate', 'server.license.reinstate', 'server.license.revoke']);
     const plain = (/** @type {Record<string, any>[]} */ entries) => entries.map((entry) => ({
       ...Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, String(value ?? '')])),
       metadata: typeof entry.metadata === 'string' ? JSON.parse(entry.metadata) : entry.metadata,
