@@ -53,6 +53,8 @@ pub struct ServerRow {
     pub rejected_incarnation: Option<i32>,
     pub rejected_number: Option<i64>,
     pub rejected_reason: Option<String>,
+    /// Its gateway has not been heard of since it was left without a key that counts.
+    pub reinstall_needed: bool,
     /// The license at `now`.
     pub effective_status: String,
     /// The server's status at `now`.
@@ -86,7 +88,7 @@ impl ServerRow {
 pub(crate) const SERVER_COLUMNS: &str = "o.id, o.owner_id, o.owner_username, o.name, o.license_status, \
     o.grace_expires_at, o.api_key_last4, o.config, o.config_generation, o.config_updated_at, o.created_at, \
     o.installed_version, o.last_heartbeat_at, o.phase, o.os, o.architecture, o.hostname, o.applied_incarnation, \
-    o.applied_number, o.rejected_incarnation, o.rejected_number, o.rejected_reason, \
+    o.applied_number, o.rejected_incarnation, o.rejected_number, o.rejected_reason, o.reinstall_needed, \
     license_status_at(o.license_status, o.grace_expires_at, statement_timestamp()) AS effective_status, \
     statement_timestamp() AS now, (SELECT incarnation FROM settings) AS incarnation";
 

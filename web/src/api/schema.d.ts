@@ -1694,6 +1694,11 @@ export interface components {
             lastHeartbeatAt: string | null;
             host: components["schemas"]["HostFacts"] | null;
             /**
+             * @description The license key was replaced without the gateway having been handed the new one (Regenerate, or a rotation that its
+             *     limit ended): it refuses visitors until it is installed again.
+             */
+            reinstallNeeded: boolean;
+            /**
              * Format: int64
              * @description More than one is an alert: somebody copied the key.
              */

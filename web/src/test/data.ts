@@ -14,6 +14,7 @@ export function aServer(parts: Partial<Server> = {}): Server {
     installedVersion: '1.0.0',
     lastHeartbeatAt: '2025-11-21T20:30:00Z',
     host: { os: 'Debian 12', architecture: 'x86_64', hostname: 'vps' },
+    reinstallNeeded: false,
     keyInUseOnHosts: 1,
     management: null,
     createdAt: '2025-11-01T00:00:00Z',

@@ -33,10 +33,9 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
   return (
     <Section title="Gateway" hint="Update, restart or remove what runs on the server.">
       <Stack gap="md">
-        {server.status === 'OFFLINE' && !busy && (
+        {server.status === 'OFFLINE' && !server.reinstallNeeded && !busy && (
           <Notice tone="warn" title="The gateway is not reporting">
-            It may still be serving. Look at the machine and its network; a restart may help. If its license key was
-            regenerated, the gateway is stopped until Re-install gives it the new one.
+            It may still be serving. Look at the machine and its network; a restart may help.
           </Notice>
         )}
         <Text size="sm">

@@ -4,6 +4,7 @@ import type { Server } from '@/api/types';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ServerStatusDot } from '@/components/StatusDot';
+import { ReinstallNotice } from '@/features/connection/ReinstallNotice';
 import { ServerCare, ServerWork } from '@/features/connection/ServerWork';
 import { JobHistory } from '@/features/jobs/JobHistory';
 import { ManageCard } from '@/features/server/ManageCard';
@@ -23,6 +24,7 @@ export function ServerView({ server, notice }: { server: Server; notice?: ReactN
       <Stack gap="md">
         {notice}
         <LicenseBanner license={server.license} />
+        <ReinstallNotice server={server} />
         <ServerWork server={server} />
         <Section title="Status" hint={<StatusMeaning status={server.status} />}>
           <ServerFacts server={server} />

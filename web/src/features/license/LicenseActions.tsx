@@ -11,10 +11,9 @@ interface LicenseActionsProps {
   username: string;
   /** Whether a gateway may be running on this key. */
   installed: boolean;
-  onRegenerated: () => void;
 }
 
-export function LicenseActions({ license, username, installed, onRegenerated }: LicenseActionsProps) {
+export function LicenseActions({ license, username, installed }: LicenseActionsProps) {
   const [open, setOpen] = useState<'rotate' | 'regenerate' | 'revoke' | 'reinstate' | null>(null);
   const dialog = (name: NonNullable<typeof open>) => ({
     opened: open === name,
@@ -66,7 +65,7 @@ export function LicenseActions({ license, username, installed, onRegenerated }: 
         </Button>
       </Group>
       <RotateDialog {...dialog('rotate')} />
-      <RegenerateDialog {...dialog('regenerate')} onRegenerated={onRegenerated} />
+      <RegenerateDialog {...dialog('regenerate')} />
       <RevokeDialog {...dialog('revoke')} />
       <ReinstateDialog {...dialog('reinstate')} />
     </>

@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { License } from '@/api/types';
-import { aLicense, SERVER_ID } from '@/test/data';
+import type { License, Server } from '@/api/types';
+import { aConnection, aLicense, aServer, SERVER_ID } from '@/test/data';
 import { mockApi, problem } from '@/test/api';
 import { show } from '@/test/render';
 import { LicenseCard } from './LicenseCard';
@@ -9,9 +9,13 @@ import { LicenseCard } from './LicenseCard';
 const BASE = `/servers/${SERVER_ID}/license`;
 const KEY = `pk_${'x'.repeat(39)}Ab3f`;
 
-async function card(license: License, more: Parameters<typeof mockApi>[0] = {}) {
-  const api = mockApi({ [`GET ${BASE}`]: { body: license }, ...more });
-  const shown = await show(<LicenseCard serverId={SERVER_ID} serverName="acme's Server" username="acme" serverStatus="ONLINE" />);
+async function card(license: License, more: Parameters<typeof mockApi>[0] = {}, server: Partial<Server> = {}) {
+  const api = mockApi({
+    [`GET ${BASE}`]: { body: license },
+    [`GET /servers/${SERVER_ID}/connection`]: { body: aConnection() },
+    ...more,
+  });
+  const shown = await show(<LicenseCard server={aServer(server)} username="acme" />);
   await screen.findByText('License key');
   return { api, ...shown };
 }
@@ -134,5 +138,28 @@ describe('regenerating', () => {
     await waitFor(() => {
       expect(api.sent(`POST ${BASE}/regenerate`)).toHaveLength(1);
     });
+  });
+
+  it('asks for a re-installation until the gateway has its new key', async () => {
+    const jobs = `POST /servers/${SERVER_ID}/jobs`;
+    const { user, api } = await card(aLicense(), { [jobs]: { status: 202, body: {} } }, { reinstallNeeded: true });
+    expect(screen.getByText('The gateway has to get its new license key')).toBeInTheDocument();
+    await user.click(button('Re-install now'));
+    await waitFor(() => {
+      expect(api.sent(jobs)[0]?.body).toEqual({ kind: 'INSTALL' });
+    });
+  });
+
+  it.each([
+    ['it has it', aLicense(), { reinstallNeeded: false }],
+    ['it is being installed', aLicense(), { reinstallNeeded: true, status: 'INSTALLING' }],
+    [
+      'the rotation that its limit ended says so already',
+      aLicense({ lastRotation: { startedAt: '2025-11-20T20:30:00Z', endedAt: '2025-11-21T20:30:00Z', adoptedAt: null } }),
+      { reinstallNeeded: true },
+    ],
+  ] as const)('asks for none when %s', async (_, license, server) => {
+    await card(license, {}, server);
+    expect(screen.queryByText('The gateway has to get its new license key')).not.toBeInTheDocument();
   });
 });

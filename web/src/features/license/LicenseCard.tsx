@@ -1,58 +1,33 @@
 import { Stack } from '@mantine/core';
-import { useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { licenseQuery } from '@/api/licenses';
-import type { License, ServerStatus } from '@/api/types';
+import type { License, Server } from '@/api/types';
 import { Fact, Facts } from '@/components/Facts';
 import { LicenseBadge } from '@/components/LicenseBadge';
 import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines } from '@/components/States';
-import { Notice } from '@/components/Notice';
-import { RunJob } from '@/features/jobs/RunJob';
+import { ReinstallNotice } from '@/features/connection/ReinstallNotice';
 import { spokenUtc } from '@/lib/time';
 import { KeyField } from './KeyField';
 import { LicenseActions } from './LicenseActions';
 import { LastRotation, RotationState } from './RotationState';
 
 interface LicenseCardProps {
-  serverId: string;
-  serverName: string;
+  server: Server;
   username: string;
-  serverStatus: ServerStatus;
 }
 
-export function LicenseCard({ serverId, serverName, username, serverStatus }: LicenseCardProps) {
-  const license = useQuery(licenseQuery(serverId));
-  const [regenerated, setRegenerated] = useState(false);
-  const installed = serverStatus !== 'NOT_INSTALLED';
+export function LicenseCard({ server, username }: LicenseCardProps) {
+  const license = useQuery(licenseQuery(server.id));
   return (
     <Section title="License">
       {license.data !== undefined ? (
         <Stack gap="md">
           <LicenseFacts license={license.data} />
-          <RotationState license={license.data} serverName={serverName} serverStatus={serverStatus} />
-          {regenerated && installed && (
-            <Notice
-              tone="warn"
-              title="The gateway has to get its new key"
-              action={
-                <RunJob server={{ id: serverId, name: serverName }} kind="INSTALL" name="Re-install" disabled={serverStatus === 'INSTALLING'}>
-                  Re-install now
-                </RunJob>
-              }
-            >
-              Its old key was retired. Until the gateway is installed again it stops within a minute and refuses visitors.
-            </Notice>
-          )}
-          <LicenseActions
-            license={license.data}
-            username={username}
-            installed={installed}
-            onRegenerated={() => {
-              setRegenerated(true);
-            }}
-          />
+          <RotationState license={license.data} serverName={server.name} serverStatus={server.status} />
+          {!endedByLimit(license.data) && <ReinstallNotice server={server} />}
+          <LicenseActions license={license.data} username={username} installed={server.status !== 'NOT_INSTALLED'} />
         </Stack>
       ) : license.isError ? (
         <ErrorState what="The license" error={license.error} onRetry={() => void license.refetch()} retrying={license.isFetching} />
@@ -61,6 +36,11 @@ export function LicenseCard({ serverId, serverName, username, serverStatus }: Li
       )}
     </Section>
   );
+}
+
+/** Then the rotation's own notice says what to do. */
+function endedByLimit({ rotation, lastRotation }: License): boolean {
+  return rotation === null && lastRotation !== null && lastRotation.adoptedAt === null;
 }
 
 function LicenseFacts({ license }: { license: License }) {

@@ -5,7 +5,7 @@ import { notifyDone } from '@/lib/notify';
 import { licenseError } from './conflict';
 import type { LicenseDialogProps } from './LicenseActions';
 
-export function RegenerateDialog({ opened, onClose, license, username, installed, onRegenerated }: LicenseDialogProps & { onRegenerated: () => void }) {
+export function RegenerateDialog({ opened, onClose, license, username, installed }: LicenseDialogProps) {
   const regenerate = useRegenerateLicense(license.serverId);
   const close = (): void => {
     regenerate.reset();
@@ -26,7 +26,6 @@ export function RegenerateDialog({ opened, onClose, license, username, installed
           onSuccess: () => {
             notifyDone('A new license key was issued.');
             close();
-            onRegenerated();
           },
         });
       }}

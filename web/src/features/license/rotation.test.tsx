@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { License, ServerStatus } from '@/api/types';
-import { aConnection, aLicense, SERVER_ID } from '@/test/data';
+import { aConnection, aLicense, aServer, SERVER_ID } from '@/test/data';
 import { mockApi, problem } from '@/test/api';
 import { show } from '@/test/render';
 import { LicenseCard } from './LicenseCard';
@@ -21,7 +21,7 @@ async function card(license: License, more: Parameters<typeof mockApi>[0] = {}, 
     [`GET /servers/${SERVER_ID}/connection`]: { body: aConnection() },
     ...more,
   });
-  const shown = await show(<LicenseCard serverId={SERVER_ID} serverName="acme's Server" username="acme" serverStatus={serverStatus} />);
+  const shown = await show(<LicenseCard server={aServer({ status: serverStatus })} username="acme" />);
   await screen.findByText('License key');
   return { api, ...shown };
 }

@@ -85,7 +85,7 @@ function EditUser({ user }: { user: User }) {
         <div className={classes.columns}>
           <div className={classes.column}>
             {account}
-            <LicenseCard serverId={server.id} serverName={server.name} username={user.username} serverStatus={server.status} />
+            <LicenseCard server={server} username={user.username} />
           </div>
           <div className={classes.column}>
             <ServerCard server={server} />

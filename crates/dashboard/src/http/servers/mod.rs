@@ -38,6 +38,9 @@ pub struct Server {
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     #[schema(required)]
     pub host: Option<HostFacts>,
+    /// The license key was replaced without the gateway having been handed the new one (Regenerate, or a rotation that its
+    /// limit ended): it refuses visitors until it is installed again.
+    pub reinstall_needed: bool,
     /// More than one is an alert: somebody copied the key.
     pub key_in_use_on_hosts: i64,
     /// `null` while it was never tried: nothing is installed or connected.
@@ -78,6 +81,7 @@ impl From<ServerRow> for Server {
             installed_version: row.installed_version,
             last_heartbeat_at: row.last_heartbeat_at,
             host,
+            reinstall_needed: row.reinstall_needed,
             key_in_use_on_hosts: row.key_in_use_on_hosts,
             management: row.management_check.map(|check| ManagementPort::from(check.0)),
             created_at: row.created_at,

@@ -3,6 +3,7 @@
 mod ends;
 mod hands;
 mod life;
+mod reinstall;
 mod together;
 
 use proxima_test_support::{Beat, Client, Customer, TestApp, TestGateway, rows_matching};

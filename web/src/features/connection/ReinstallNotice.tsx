@@ -1,0 +1,21 @@
+import type { Server } from '@/api/types';
+import { Notice } from '@/components/Notice';
+import { RunJob } from '@/features/jobs/RunJob';
+
+/** The license key was replaced, and the gateway was not handed the new one. */
+export function ReinstallNotice({ server }: { server: Server }) {
+  if (!server.reinstallNeeded || server.status === 'INSTALLING') return null;
+  return (
+    <Notice
+      tone="bad"
+      title="The gateway has to get its new license key"
+      action={
+        <RunJob server={server} kind="INSTALL" name="Re-install">
+          Re-install now
+        </RunJob>
+      }
+    >
+      Its old key was retired: it stops within a minute and refuses visitors until it is installed again.
+    </Notice>
+  );
+}
