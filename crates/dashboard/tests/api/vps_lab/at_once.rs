@@ -76,6 +76,23 @@ async fn a_second_install_of_the_same_server_or_box(db: PgPool) {
     }
 }
 
+/// A claim of somebody who never came back is over after half an hour.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_box_that_another_install_has_claimed(db: PgPool) {
+    let (world, target, owner, _releases) = world_and_box(db, LabOptions::default()).await;
+    let clean = target.snapshot().await;
+    owner.connects(&target, &target.lab.root).await;
+    target.run("mkdir /usr/local/lib/proxima-gateway; echo another >/usr/local/lib/proxima-gateway/claim").await;
+    let before = target.snapshot().await;
+    let job = owner.queues("INSTALL").await;
+    owner.fails(&job, "BUSY", "Another server of this or another dashboard is being installed").await;
+    target.is_as(&before, "another's claim").await;
+    target.run("touch -d '31 minutes ago' /usr/local/lib/proxima-gateway/claim").await;
+    owner.installs(&target).await;
+    owner.uninstalls(&target, &clean).await;
+    drop(world);
+}
+
 /// Bob replaced Alice's gateway; the key by which she logs in is still hers.
 async fn clean_but_alices_key(clean: &BTreeMap<String, String>, target: &RealBox) -> BTreeMap<String, String> {
     let now = target.snapshot().await;
