@@ -47,6 +47,7 @@ describe('ManagementPort', () => {
     expect(said).toHaveTextContent('To have them at once, allow TCP 6060 from 198.51.100.7.');
     expect(said).toHaveTextContent(/It last answered .+ ago/);
     expect(said).not.toHaveTextContent('Do this.');
+    expect(screen.getByRole('status')).toHaveTextContent('does not answer');
   });
 
   it('names no address when the operator names none', async () => {
@@ -57,6 +58,7 @@ describe('ManagementPort', () => {
   it.each(['NOT_ON_ALLOW_LIST', 'OTHER_CERTIFICATE', 'SECRET_REFUSED'])('gives the remedy of %s, which no firewall is', async (code) => {
     await line(silent(code));
     const said = screen.getByText(/does not answer on port 6060/);
+    expect(screen.getByRole('status')).toHaveTextContent('cannot be used');
     expect(said).toHaveTextContent('within a minute. Do this.');
     expect(said).not.toHaveTextContent('allow TCP 6060');
   });

@@ -17,8 +17,8 @@ export function ManagementPort({ server }: { server: Server }) {
   const port = server.management;
   return (
     <Stack gap={6}>
-      <Group gap="xs" justify="space-between" align="center">
-        <Group gap="xs" component="p" m={0} fz="sm" role="status">
+      <Group gap="xs" justify="space-between" align="flex-start" wrap="nowrap">
+        <Group gap="2px 10px" component="p" m={0} mt={3} fz="sm" role="status">
           <span>Management port:</span>
           <Verdict port={port} />
           {port !== null && (
@@ -51,17 +51,21 @@ export function ManagementPort({ server }: { server: Server }) {
 
 function Verdict({ port }: { port: Port | null }) {
   if (port === null) return <StatusDot tone="idle" label="not checked yet" />;
-  return port.reachable ? <StatusDot tone="ok" label="answers" /> : <StatusDot tone="warn" label="does not answer" />;
+  if (port.reachable) return <StatusDot tone="ok" label="answers" />;
+  return <StatusDot tone="warn" label={isClosed(port) ? 'does not answer' : 'cannot be used'} />;
+}
+
+function isClosed(port: Port): boolean {
+  return port.problem !== null && CLOSED.has(port.problem.code);
 }
 
 function Consequence({ port }: { port: Port }) {
   const platform = useQuery(platformQuery);
   const addresses = platform.data?.dashboardIpAllowlist ?? [];
-  const closed = port.problem !== null && CLOSED.has(port.problem.code);
   return (
     <Text size="sm" c="dimmed">
       {port.problem?.sentence} Changes arrive with the next heartbeat, within a minute.{' '}
-      {!closed ? (
+      {!isClosed(port) ? (
         port.problem?.remedy
       ) : addresses.length === 0 ? (
         'To have them at once, allow TCP 6060 from this dashboard.'
