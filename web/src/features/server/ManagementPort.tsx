@@ -30,6 +30,7 @@ export function ManagementPort({ server }: { server: Server }) {
         <Button
           variant="default"
           size="compact-sm"
+          flex="none"
           loading={check.isPending}
           onClick={() => {
             check.mutate();
