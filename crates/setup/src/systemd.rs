@@ -14,6 +14,8 @@ const MAX_STATUS_BYTES: u64 = 256 * 1024;
 const POLL: Duration = Duration::from_millis(100);
 /// Of the journal's lines.
 const MAX_LINE: usize = 500;
+/// Of those, in the sentence that says why a start failed; the job's log has more.
+const LINES_IN_SENTENCE: usize = 5;
 
 pub(crate) fn run(host: &Host<'_>, line: CommandLine) -> Result<Ended> {
     problem::command(line, host.commands.run(line))
@@ -163,12 +165,24 @@ pub(crate) fn wait(host: &Host<'_>, before: Option<uuid::Uuid>, until: Until, li
     }
 }
 
+/// What a line of the gateway's journal says; ours are JSON, systemd's are text.
+fn message(line: &str) -> String {
+    let json: Option<Value> = serde_json::from_str(line).ok();
+    let field = |name: &str| json.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    match (field("message"), field("error")) {
+        (Some(message), Some(error)) => format!("{message}: {error}"),
+        (Some(message), None) => message,
+        _ => line.to_owned(),
+    }
+}
+
 fn start_failed(host: &Host<'_>, why: &str) -> SetupProblem {
     let mut sentence = format!("The gateway did not start. {why}");
     let journal = journal(host);
-    if !journal.is_empty() {
-        sentence.push_str("\nThe last lines of its journal:\n");
-        sentence.push_str(&problem::quote(&journal.join("\n")));
+    journal.iter().for_each(|line| host.say(line));
+    let last: Vec<_> = journal.iter().rev().take(LINES_IN_SENTENCE).rev().map(|line| message(line)).collect();
+    if !last.is_empty() {
+        sentence.push_str(&format!(" Its journal ends with: {}", last.join(" / ")));
     }
     problem(
         SetupProblemCode::StartFailed,
@@ -189,6 +203,16 @@ mod tests {
         assert_eq!((state.main_pid, state.restarts, is_up(&state)), (None, 7, true));
         assert!(!is_up(&parse_show("ActiveState=failed")));
         assert_eq!(parse_show("MainPID=41").main_pid, Some(41));
+    }
+
+    #[test]
+    fn lines_of_the_journal_are_told_in_words() {
+        let line = r#"{"timestamp":"x","level":"WARN","message":"no answer","error":"refused","target":"t"}"#;
+        assert_eq!(message(line), "no answer: refused");
+        assert_eq!(message(r#"{"message":"drained"}"#), "drained");
+        for line in ["Started proxima-gateway.service.", "{\"a\":1}", "{\"message\""] {
+            assert_eq!(message(line), line);
+        }
     }
 
     #[test]
