@@ -48,6 +48,10 @@ impl Drop for FakeGateway {
 
 impl FakeGateway {
     pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    pub async fn start_at(address: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["proxima-gateway".to_owned()]).unwrap().self_signed(&key).unwrap();
         let fingerprint = CertificateFingerprint::of_der(certificate.der());
@@ -57,7 +61,7 @@ impl FakeGateway {
         let config = config.unwrap().with_no_client_auth();
         let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (manner, state) = (Arc::new(Mutex::new(Manner::Answers)), Arc::<Mutex<State>>::default());
         let (how, record) = (Arc::clone(&manner), Arc::clone(&state));

@@ -1,6 +1,6 @@
 //! The dashboard asks gateways on their management port: after changes, and when a person checks it.
 
-mod fake_gateway;
+pub mod fake_gateway;
 
 use crate::world::World;
 use fake_gateway::{FakeGateway, Manner};

@@ -2,10 +2,14 @@
 //! heartbeat by itself is an hour away, so nothing else can have brought what arrives.
 
 use super::real_box::{LAB, Owner, PORT, RealBox, config, releases};
-use crate::world::World;
+use crate::PROGRAM;
+use crate::management::fake_gateway::{FakeGateway, Manner};
+use crate::world::{PIN, World};
 use proxima_dashboard::config::AppConfig;
 use proxima_dashboard::jobs;
-use proxima_test_support::{Lab, LabOptions, run_program};
+use proxima_test_support::{
+    Client, DashboardProcess, Folder, Lab, LabOptions, PASSWORD, database_url, rows_matching, run_program,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -139,4 +143,56 @@ async fn a_gateway_that_was_installed_with_another_allowlist_says_no_and_is_inst
     owner.saves(&target, &target.lab.root, None).await;
     owner.installs(&target).await;
     owner.until_management(|management| management["reachable"] == true).await;
+}
+
+/// Here, because port 6060 is free for certain only in the lab's network.
+#[sqlx::test(migrations = false)]
+async fn each_of_several_dashboards_nudges_counts_it_and_stops_without_waiting_for_it(db: PgPool) {
+    let gateway = FakeGateway::start_at("127.0.0.1:6060").await;
+    let (url, data) = (database_url(&db), Folder::new());
+    let start = |metrics: &'static str| {
+        let (url, data) = (&url, &data);
+        let env = [("PROXIMA_ALLOW_OUTBOUND", "127.0.0.0/8"), ("PROXIMA_METRICS_LISTEN", metrics)];
+        async move { DashboardProcess::start(PROGRAM, url, data, &env).await }
+    };
+    let (one, other) = (start("127.0.0.1:9461").await, start("127.0.0.1:9462").await);
+    let folder = ["--data-dir", data.path().to_str().unwrap(), "--database-url", &url];
+    let create = [&["create-admin", "--password-stdin"], &folder[..]].concat();
+    assert_eq!(run_program(PROGRAM, &create, PASSWORD).await.code, Some(0));
+    let login = json!({ "username": "admin", "password": PASSWORD });
+    let (here, there) = (one.client(), other.client());
+    for admin in [&here, &there] {
+        admin.post("/api/v1/auth/login", &login).await.expect_status(200);
+    }
+    let form = json!({ "username": "alice", "password": PASSWORD, "role": "CUSTOMER" });
+    let user = here.post("/api/v1/users", &form).await.expect(201);
+    let server = format!("/api/v1/servers/{}", user["server"]["id"].as_str().unwrap());
+    let form = json!({ "host": "127.0.0.1", "port": 22, "user": "root", "password": "a-login-password" });
+    here.put(&format!("{server}/connection"), &form).await.expect_status(200);
+    sqlx::query(PIN).execute(&db).await.unwrap();
+    let fingerprint = gateway.fingerprint.to_string();
+    sqlx::query("UPDATE servers SET management_fingerprint = $1").bind(fingerprint).execute(&db).await.unwrap();
+
+    here.post(&format!("{server}/license/revoke"), &json!({})).await.expect_status(200);
+    gateway.until_nudged(1).await;
+    there.post(&format!("{server}/license/reinstate"), &json!({})).await.expect_status(200);
+    gateway.until_nudged(2).await;
+    for metrics in ["http://127.0.0.1:9461", "http://127.0.0.1:9462"] {
+        let counted = "proxima_nudges_total{outcome=\"answered\"} 1";
+        let deadline = Instant::now() + PATIENCE;
+        while !Client::new(metrics).get("/metrics").await.text.contains(counted) {
+            assert!(Instant::now() < deadline, "{metrics} has no {counted}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    gateway.behaves(Manner::Mute);
+    here.post(&format!("{server}/license/revoke"), &json!({})).await.expect_status(200);
+    gateway.until_connected(3).await;
+    for process in [one, other] {
+        let (code, output) = process.stop().await;
+        assert_eq!(code, Some(0), "{output}");
+        assert!(!output.contains("sk_"), "{output}");
+    }
+    let checks = rows_matching(&db, "management_checks", "problem IS NULL").await;
+    assert_eq!(checks.len(), 1, "the last one was given up, and nothing was found by it");
 }
