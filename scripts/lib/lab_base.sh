@@ -8,7 +8,7 @@ tree="$1"
 
 # Documentation would be half of the time and of the disk.
 mmdebstrap --mode=root --variant=minbase \
-    --include=systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,iproute2,procps,ca-certificates,openssl \
+    --include=systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,iproute2,procps,ca-certificates,openssl,curl,wget \
     --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "2"' --aptopt='Acquire::http::Timeout "20"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     bookworm "$tree"

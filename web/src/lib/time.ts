@@ -59,3 +59,9 @@ export function duration(ms: number): string {
 export function ticking(ms: number): string {
   return duration(Math.max(1, Math.floor(Math.max(0, ms) / 1000)) * 1000);
 }
+
+/** How long is left, for a countdown: `14:32`, `0:07`; never less than nothing. */
+export function timeLeft(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  return `${Math.floor(seconds / MINUTE)}:${two(seconds % MINUTE)}`;
+}

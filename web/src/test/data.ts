@@ -141,6 +141,7 @@ export function aJob(parts: Partial<JobDetails> = {}): JobDetails {
     startedAt: '2025-11-21T20:30:01Z',
     finishedAt: null,
     cancelRequested: false,
+    byCommand: false,
     problem: null,
     now: '2025-11-21T20:30:05Z',
     steps: [],

@@ -6,6 +6,8 @@ import { AccessFacts } from './AccessFacts';
 import { AllowlistNotice } from './AllowlistNotice';
 import { ConnectSteps } from './ConnectSteps';
 import { ForgetAccess } from './ForgetAccess';
+import { InstallCommand } from './InstallCommand';
+import classes from './connection.module.css';
 import { stageOf } from './stage';
 
 interface AccessCardProps {
@@ -49,7 +51,7 @@ export function AccessCard({ server, connection, busy }: AccessCardProps) {
         <Stack gap="md" align="flex-start">
           <Text size="sm">
             This dashboard does not know how to log in to the machine. The gateway runs on and is configured as before, but it
-            cannot be updated, restarted or removed from here.
+            is not updated, restarted or removed from here.
           </Text>
           <Button
             variant="default"
@@ -60,6 +62,11 @@ export function AccessCard({ server, connection, busy }: AccessCardProps) {
             Connect the server
           </Button>
         </Stack>
+      )}
+      {!busy && (
+        <div className={classes.below}>
+          <InstallCommand serverId={server.id} installed />
+        </div>
       )}
     </Section>
   );

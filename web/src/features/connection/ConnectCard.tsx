@@ -3,6 +3,7 @@ import type { Connection, Server } from '@/api/types';
 import { Section } from '@/components/Section';
 import { AllowlistNotice } from './AllowlistNotice';
 import { ConnectSteps } from './ConnectSteps';
+import { InstallCommand } from './InstallCommand';
 
 /** Where nothing is installed: from an SSH login to a running gateway. */
 export function ConnectCard({ server, connection, admin }: { server: Server; connection: Connection; admin: boolean }) {
@@ -25,6 +26,7 @@ export function ConnectCard({ server, connection, admin }: { server: Server; con
         </Text>
         <AllowlistNotice />
         <ConnectSteps server={server} connection={connection} installed={false} />
+        <InstallCommand serverId={server.id} installed={false} />
       </Stack>
     </Section>
   );

@@ -6,6 +6,7 @@ import { Notice } from '@/components/Notice';
 import { Section } from '@/components/Section';
 import { RunJob } from '@/features/jobs/RunJob';
 import { ManagementPort } from '@/features/server/ManagementPort';
+import { ByHand } from './ByHand';
 import { refusal } from './stage';
 
 interface GatewayCardProps {
@@ -62,6 +63,7 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
             Uninstall
           </RunJob>
         </Group>
+        {connection.host === null && <ByHand />}
       </Stack>
     </Section>
   );

@@ -21,7 +21,7 @@ describe('refusal', () => {
   it('lets nothing begin that could not, and says why', () => {
     expect(refusal(aConnection(), false)).toBeUndefined();
     expect(refusal(aConnection(), true)).toMatch(/^Wait/);
-    expect(refusal(NO_CONNECTION, false)).toMatch(/^Connect the server first/);
+    expect(refusal(NO_CONNECTION, false)).toMatch(/^This dashboard cannot log in/);
     expect(refusal(aConnection({ hostKeyState: 'CHANGED' }), false)).toMatch(/has changed/);
     expect(refusal(aConnection({ hostKeyState: 'UNCONFIRMED' }), false)).toMatch(/^Confirm/);
   });

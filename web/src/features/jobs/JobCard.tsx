@@ -1,4 +1,4 @@
-import { ActionIcon, Group, Tooltip } from '@mantine/core';
+import { ActionIcon, Group, Text, Tooltip } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { isUnfinished, jobQuery, refreshAfterJob } from '@/api/jobs';
@@ -68,15 +68,19 @@ export function JobCard({ server, job: listed, retryRefused, onPutAway }: JobCar
           jobId={job.id}
           brief
           retry={
-            <RunJob
-              server={server}
-              kind={job.kind}
-              confirm={job.kind === 'UNINSTALL'}
-              disabled={retryRefused !== undefined}
-              reason={retryRefused}
-            >
-              Try again
-            </RunJob>
+            job.byCommand ? (
+              <Text size="sm">To try again, make another install command below.</Text>
+            ) : (
+              <RunJob
+                server={server}
+                kind={job.kind}
+                confirm={job.kind === 'UNINSTALL'}
+                disabled={retryRefused !== undefined}
+                reason={retryRefused}
+              >
+                Try again
+              </RunJob>
+            )
           }
         />
       </Section>
