@@ -122,6 +122,9 @@ pub fn plan(kind: JobKind, facts: Option<&Facts>) -> Plan {
     Plan { kind, steps: steps_of(kind).iter().map(|id| describe(*id, kind, facts)).collect() }
 }
 
+/// What the first step does there; over SSH the ports are looked at later.
+const FACTS_OF_COMMAND: &str = "Read its distribution, architecture, systemd, free disk space, clock and who listens on the gateway's ports. Nothing is changed.";
+
 /// Describes an install that the box does itself, by an install command: the program is there, and nobody logs in.
 #[must_use]
 pub fn plan_of_command() -> Plan {
@@ -130,9 +133,12 @@ pub fn plan_of_command() -> Plan {
         .filter(|id| **id == StepId::Facts || **id == StepId::Heartbeat || id.box_step().is_some())
         .map(|id| describe(*id, JobKind::Install, None))
         .collect();
-    if let Some(facts) = steps.first_mut() {
-        "Read its distribution, architecture, systemd, free disk space, clock and who listens on the gateway's ports. Nothing is changed."
-            .clone_into(&mut facts.will);
+    for step in &mut steps {
+        match step.id {
+            StepId::Facts => FACTS_OF_COMMAND.clone_into(&mut step.will),
+            StepId::Binary => step.will = step.will.replace("uploaded", "downloaded"),
+            _ => {}
+        }
     }
     Plan { kind: JobKind::Install, steps }
 }
@@ -291,6 +297,7 @@ mod tests {
         let boxes = proxima_types::enroll::EnrollStep::ALL.map(|step| serde_json::to_value(step).unwrap());
         assert_eq!(names, boxes);
         assert!(plan_of_command().steps[0].will.contains("ports"));
+        assert!(plan_of_command().steps[1].will.contains("downloaded"));
     }
 
     #[test]

@@ -72,7 +72,7 @@ export function InstallCommand({ serverId, installed }: InstallCommandProps) {
   return (
     <Stack gap="sm">
       <Divider />
-      <Title order={3} size="h5">
+      <Title order={3} size="sm">
         No SSH from here?
       </Title>
       <Text size="sm">
@@ -92,14 +92,14 @@ export function InstallCommand({ serverId, installed }: InstallCommandProps) {
             <code className="mono">{made.command}</code>
             <CopyButton value={made.command} label="Copy install command" text="Copy" />
           </div>
-          It contains a secret: do not share it. It is good for one install, for{' '}
-          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} /> more, and is not shown again. This
+          It contains a secret: do not share it. It is good for one install, for another{' '}
+          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} />, and is not shown again. This
           page follows as soon as the server begins.
         </Notice>
       ) : (
         <Notice tone="info" title="A command is open" action={actions}>
-          {open.madeBy} made it <RelativeTime at={open.madeAt} />. It was shown once; it is good for{' '}
-          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} /> more. Another one takes its place.
+          {open.madeBy} made it <RelativeTime at={open.madeAt} />. It was shown once; it is good for another{' '}
+          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} />. A new one takes its place.
         </Notice>
       )}
     </Stack>

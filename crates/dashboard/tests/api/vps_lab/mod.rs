@@ -30,6 +30,7 @@
 //! | the setup program killed on the box | – | setup `lab/kill` |
 //! | PostgreSQL gone for 6 s; `--full`: for longer than the lease | `no_database` | `api/jobs_fence.rs` |
 //! | update to another version; one that never reports or does not run is put back | `update` | setup `lab/update` |
+//! | the manual way: ended by signals, cancelled, given up, killed; wget alone; who may not use sudo | `install_command` | `api/install_tokens` |
 //! | the whole life, by clicks | `e2e/lab/install.test.js` | `jobs` |
 
 mod at_once;
@@ -37,6 +38,8 @@ mod connections;
 mod fake_box;
 mod faults;
 mod hostile;
+mod https;
+mod install_command;
 mod jobs;
 mod killed;
 mod management;
