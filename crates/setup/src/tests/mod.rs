@@ -1,5 +1,6 @@
 //! The engine on a folder that stands for a box, ended before each change that it makes.
 
+mod enroll;
 mod fake_box;
 mod kill;
 mod steps;
