@@ -8,7 +8,7 @@
 // once. Prints Markdown on standard output and what it does on standard error. Ends with 1 when a limit is not kept, when an
 // install is lost, or when one overtakes another.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -218,7 +218,17 @@ function judge(dashboard, seen) {
   return { most, overtaken, succeeded: rows.length - lost.length, takes: Math.max(...rows.map(({ fence }) => fence)), longestWait: Math.max(...waits), lasted: median(lasted) };
 }
 
+/** Each box's systemd has several inotify instances; Linux allows 128 of one user in all. */
+function allowBoxes() {
+  const file = '/proc/sys/fs/inotify/max_user_instances';
+  const [before, wanted] = [Number(readFileSync(file, 'utf8')), 128 + boxCount * 16];
+  if (before >= wanted) return;
+  writeFileSync(file, String(wanted));
+  process.on('exit', () => writeFileSync(file, String(before)));
+}
+
 async function main() {
+  allowBoxes();
   const folder = mkdtempSync(path.join(options.folder, 'proxima-bench-installs-'));
   chmodSync(folder, 0o711);
   mkdirSync(path.join(folder, 'dashboard'));
