@@ -57,6 +57,12 @@ describe('GatewayCard', () => {
     });
   });
 
+  it('says what to do on a machine that it cannot log in to, and only then', async () => {
+    await card(aServer(), NO_CONNECTION);
+    expect(screen.getByText('sudo systemctl restart proxima-gateway')).toBeInTheDocument();
+    expect(screen.getByText('sudo proxima-gateway setup uninstall --yes')).toBeInTheDocument();
+  });
+
   it('asks for a re-installation in its own words', async () => {
     const { api, user } = await card();
     await user.click(button('Re-install'));

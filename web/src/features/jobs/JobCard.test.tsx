@@ -129,6 +129,13 @@ describe('a job that failed', () => {
     });
   });
 
+  it('that the server ran itself is tried again by another command, not from here', async () => {
+    await card({ job: { ...FAILED, byCommand: true } });
+    expect(screen.getByText(/make another install command/)).toBeInTheDocument();
+    expect(screen.getByText(/by an install command/)).toBeInTheDocument();
+    expect(screen.queryByRole('button', { name: 'Try again' })).not.toBeInTheDocument();
+  });
+
   it('is not tried again while the host key is not trusted', async () => {
     const { api, user } = await card({ job: FAILED, retryRefused: 'The server’s host key has changed.' });
     await user.click(screen.getByRole('button', { name: 'Try again' }));
