@@ -93,6 +93,7 @@ async fn a_clock_that_is_a_day_off_and_a_slow_line(db: PgPool) {
     }
     target.lab.cable(Cable::Whole).await;
     owner.uninstalls(&target, &before).await;
+    world.app.db.close().await;
 }
 
 /// What the operator's setting opens is open, and nothing beside it; `::ffff:` and the like in `connections.rs`, names whose
