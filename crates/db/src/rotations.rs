@@ -178,7 +178,8 @@ pub async fn finish(connection: &mut PgConnection, used: &[KeyDigest]) -> DbResu
     .await?)
 }
 
-/// Notes of the keys that a limit put in force, and that are among `used`, when they were first used.
+/// Notes of the keys that a limit put in force, and that are among `used`, when they were first used. As [`finish`], this
+/// waits for nobody: a row that somebody else is changing is noted by the next heartbeat.
 ///
 /// # Errors
 /// See [`crate::DbError`].
@@ -186,7 +187,10 @@ pub async fn note_late_adoptions(connection: &mut PgConnection, used: &[KeyDiges
     let used: Vec<Vec<u8>> = used.iter().map(|digest| digest.as_bytes().to_vec()).collect();
     sqlx::query!(
         r#"UPDATE servers SET last_rotation_adopted_at = clock_timestamp()
-           WHERE api_key_digest = ANY ($1) AND last_rotation_ended_at IS NOT NULL AND last_rotation_adopted_at IS NULL"#,
+           WHERE id IN (SELECT id FROM servers
+                        WHERE api_key_digest = ANY ($1) AND last_rotation_ended_at IS NOT NULL
+                              AND last_rotation_adopted_at IS NULL
+                        FOR UPDATE SKIP LOCKED)"#,
         &used
     )
     .execute(connection)

@@ -172,3 +172,17 @@ async fn a_next_key_that_cannot_be_opened_costs_no_verdict(db: PgPool) {
     TestGateway::expect_status(&beat, "ACTIVE");
     assert!(beat.body.get("nextApiKey").is_none());
 }
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_late_adoption_waits_for_nobody_either(db: PgPool) {
+    let mut bench = Bench::new(db).await;
+    let new = bench.hand_over().await;
+    bench.set(PASS).await;
+    jobs::sweep(&bench.app.app).await.unwrap();
+    let blocker = Blocker::hold(&bench.app.db, "SELECT FROM servers FOR UPDATE").await;
+    expect_plain(&bench.beat_with(&new).await, "ACTIVE");
+    assert!(bench.license().await["lastRotation"]["adoptedAt"].is_null(), "not noted yet");
+    blocker.release().await;
+    expect_plain(&bench.beat_with(&new).await, "ACTIVE");
+    assert!(bench.license().await["lastRotation"]["adoptedAt"].is_string());
+}
