@@ -10,6 +10,7 @@ use proxima_db::connections::{self, Found};
 use proxima_db::jobs::running::{self, Ending, Hold, Taken};
 use proxima_db::servers::Scope;
 use proxima_installer::{Outcome, ProblemReport, StepId, Succeeded};
+use proxima_types::manage::CertificateFingerprint;
 use proxima_types::{CredentialKind, JobKind, JobState, ServerId};
 use serde_json::{Value, json};
 
@@ -61,12 +62,14 @@ impl End {
         let Succeeded { facts, receipt, status, update, uninstalled, warnings, box_facts: _ } = succeeded;
         let gateway = status.and_then(|status| status.gateway).unwrap_or_default();
         let fingerprint = gateway.pointer("/management/certificateFingerprint").and_then(Value::as_str);
+        // A box may say anything.
+        let fingerprint = fingerprint.and_then(|text| CertificateFingerprint::parse(text).ok());
         Self {
             state: JobState::Succeeded,
             problem: None,
             receipt: receipt.map(|receipt| json!(receipt)),
             result: Some(json!({ "facts": facts, "update": update, "uninstalled": uninstalled, "warnings": warnings })),
-            management_fingerprint: fingerprint.map(str::to_owned),
+            management_fingerprint: fingerprint.map(|fingerprint| fingerprint.to_string()),
         }
     }
 

@@ -12,12 +12,10 @@ use proxima_db::licenses::{self, SealedSecrets};
 use proxima_db::settings::{self, SettingsRow};
 use proxima_installer::JobInputs;
 use proxima_installer::run::AccessWish;
+use proxima_types::gateway_config::MANAGEMENT_PORT;
 use proxima_types::identity::{DashboardUrl, GatewayIdentity};
 use proxima_types::setup::ConfigText;
 use proxima_types::{ApiSecret, GatewayConfig, InstallId, JobKind, ServerId};
-
-/// The port of the management API.
-const MANAGEMENT_PORT: u16 = 6060;
 
 /// A job's inputs, and for an install the id of the installation that it makes.
 pub(super) async fn of(

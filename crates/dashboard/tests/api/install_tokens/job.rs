@@ -113,3 +113,21 @@ async fn a_failure_says_what_the_box_says_without_escapes(db: PgPool) {
     assert_eq!(done["steps"][1]["problem"]["sentence"], "The disk is full.");
     assert_eq!(world.status().await, "NOT_INSTALLED");
 }
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn what_is_no_fingerprint_is_not_pinned(db: PgPool) {
+    let (world, _releases) = world(db).await;
+    let mut fake = FakeBox::of(&world).await;
+    let claimed = fake.claim().await.expect(200);
+    heartbeat(&world, &identity_of(&claimed)).await;
+    fake.report(&job_of(&claimed), json!([]), Value::Null).await.expect_status(200);
+    let mut end = succeeded(&claimed);
+    end["status"] = json!({
+        "unit": { "load": "loaded", "active": "active", "sub": "running", "enabled": "enabled", "mainPid": 7, "restarts": 0 },
+        "gateway": { "management": { "certificateFingerprint": "sha256:nothing of the kind" } },
+        "gatewayIsCurrent": true, "journal": [], "update": null, "receipt": null, "unfinishedJobs": [],
+    });
+    fake.report(&job_of(&claimed), json!([]), end).await.expect_status(200);
+    world.connect_by_hand(22).await;
+    post_nothing(&world.own, &world.path("/management/check")).await.problem(409, "not_installed");
+}
