@@ -5,13 +5,16 @@ use proxima_db::install_tokens;
 use proxima_installer::BinaryStore;
 use proxima_types::KeyDigest;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 use tokio::fs::File;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// Downloads at one time; the next is told to come back.
 const DOWNLOADS_MAX: usize = 16;
+/// Of those, for one server: one that goes on, and one that was cut off and is tried again.
+const DOWNLOADS_OF_ONE_MAX: usize = 2;
 /// When the next may come back, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 15;
 
@@ -27,14 +30,27 @@ pub struct Program {
 type Stamp = (u64, Option<SystemTime>);
 
 /// The digests of the programs, read again when a file has changed, and the places for downloads.
+#[derive(Default)]
 pub struct Programs {
     known: Mutex<BTreeMap<String, (Stamp, Program)>>,
-    downloads: Arc<Semaphore>,
+    /// The server of each download under way.
+    downloads: Downloads,
 }
 
-impl Default for Programs {
-    fn default() -> Self {
-        Self { known: Mutex::default(), downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) }
+type Downloads = Arc<std::sync::Mutex<Vec<Uuid>>>;
+
+/// A place among the downloads, until it is dropped.
+pub struct Place {
+    server: Uuid,
+    downloads: Downloads,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = downloads.iter().position(|server| *server == self.server) {
+            downloads.swap_remove(own);
+        }
     }
 }
 
@@ -52,6 +68,17 @@ impl Programs {
         let program = Program { sha256: binary.sha256, bytes: binary.bytes };
         known.insert(architecture.to_owned(), (stamp, program.clone()));
         Some(program)
+    }
+
+    /// A place for a download of this server, if one is free.
+    pub fn place(&self, server: Uuid) -> Option<Place> {
+        let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = downloads.iter().filter(|other| **other == server).count();
+        if downloads.len() >= DOWNLOADS_MAX || own >= DOWNLOADS_OF_ONE_MAX {
+            return None;
+        }
+        downloads.push(server);
+        Some(Place { server, downloads: Arc::clone(&self.downloads) })
     }
 
     /// All that there are, by architecture.
@@ -76,18 +103,19 @@ pub struct Download {
     pub file: File,
     pub bytes: u64,
     /// Held as long as it is sent.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 /// The program for `architecture`, for whoever has an install token that is good.
 ///
 /// # Errors
-/// [`AppError::BadInstallToken`]; [`AppError::NotFound`] without such a program; [`AppError::Busy`].
+/// [`AppError::BadInstallToken`]; [`AppError::NotFound`] without such a program; [`AppError::Busy`] when too many are
+/// downloaded, or too many by this server.
 pub async fn program(app: &App, token: &str, architecture: &str) -> AppResult<Download> {
     let presented = install_tokens::find(&app.db, KeyDigest::of_presented(token)).await?;
-    presented.filter(|token| token.good).ok_or(AppError::BadInstallToken)?;
-    let busy = |_| AppError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS };
-    let place = Arc::clone(&app.programs.downloads).try_acquire_owned().map_err(busy)?;
+    let token = presented.filter(|token| token.good).ok_or(AppError::BadInstallToken)?;
+    let busy = AppError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS };
+    let place = app.programs.place(token.server_id).ok_or(busy)?;
     let file = app.config.binaries().find(architecture).await.map_err(|_| AppError::NotFound)?;
     let bytes = file.metadata().await.map_err(|error| AppError::Internal(error.into()))?.len();
     Ok(Download { file, bytes, place })

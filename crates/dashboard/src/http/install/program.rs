@@ -12,6 +12,7 @@ use futures_util::stream;
 use std::io;
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 /// Bytes that are read at once.
@@ -43,22 +44,61 @@ pub(super) async fn install_program(
 }
 
 /// So much of the file as was announced, within the limit of time.
-fn body(download: Download) -> Body {
+fn body(Download { file, bytes, place }: Download) -> Body {
     let deadline = Instant::now() + LIMIT;
-    let chunks = stream::try_unfold(download, move |mut download| async move {
-        let want = CHUNK.min(usize::try_from(download.bytes).unwrap_or(CHUNK));
+    let (under_way, ended) = oneshot::channel::<()>();
+    // Not by the stream alone: while the other side reads nothing, nobody asks it for more.
+    tokio::spawn(async move {
+        let _ = timeout_at(deadline, ended).await;
+        drop(place);
+    });
+    let chunks = stream::try_unfold((file, bytes, under_way), move |(mut file, bytes, under_way)| async move {
+        let want = CHUNK.min(usize::try_from(bytes).unwrap_or(CHUNK));
         if want == 0 {
             return Ok::<_, io::Error>(None);
         }
         let mut chunk = vec![0; want];
-        let read =
-            timeout_at(deadline, download.file.read(&mut chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        if Instant::now() >= deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let read = timeout_at(deadline, file.read(&mut chunk)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         chunk.truncate(read);
-        download.bytes -= read as u64;
-        Ok(Some((Bytes::from(chunk), download)))
+        Ok(Some((Bytes::from(chunk), (file, bytes - read as u64, under_way))))
     });
     Body::from_stream(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::install_tokens::Programs;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn who_reads_nothing_more_loses_the_place_in_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("program");
+        std::fs::write(&path, vec![7; 2 * CHUNK]).expect("written");
+        let programs = Programs::default();
+        let begin = async || {
+            let file = tokio::fs::File::open(&path).await.expect("opened");
+            body(Download { file, bytes: 2 * CHUNK as u64, place: programs.place(uuid::Uuid::nil()).expect("a place") })
+        };
+        let (mut stalled, ended) = (begin().await, begin().await);
+        stalled.frame().await.expect("a chunk").expect("read");
+        assert!(programs.place(uuid::Uuid::nil()).is_none());
+        drop(ended);
+        tokio::task::yield_now().await;
+        let again = programs.place(uuid::Uuid::nil()).expect("one ended");
+        assert!(programs.place(uuid::Uuid::nil()).is_none());
+        tokio::time::pause();
+        tokio::time::advance(LIMIT + Duration::from_secs(1)).await;
+        tokio::task::yield_now().await;
+        assert!(programs.place(uuid::Uuid::nil()).is_some());
+        stalled.frame().await.expect("an end").expect_err("too late");
+        drop(again);
+    }
 }

@@ -8,6 +8,8 @@ use proxima_types::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::path::Path;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn of_many_boxes_with_one_token_one_gets_it(db: PgPool) {
@@ -181,4 +183,29 @@ async fn the_script_names_every_program_and_nobodys_token(db: PgPool) {
         assert_eq!(said.stdout, "", "cut after {cut} bytes");
         assert!(!said.stderr.contains("Not installed"), "cut after {cut} bytes: {}", said.stderr);
     }
+}
+
+/// Asks for the program, and reads no more than the answer's first byte.
+async fn stall(world: &World, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(world.app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let request =
+        format!("GET /api/v1/install/program/x86_64 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.read_u8().await.unwrap();
+    stream
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn downloads_of_one_server_leave_room_for_anothers(db: PgPool) {
+    let (world, releases) = world(db).await;
+    // More than the kernel takes in for a reader who reads nothing.
+    std::fs::write(releases.path().join("x86_64/proxima-gateway"), vec![7_u8; 24 << 20]).unwrap();
+    let greedy = FakeBox::of(&world).await;
+    let _stalled = join_all((0..2).map(|_| stall(&world, &greedy.token))).await;
+    greedy.download("x86_64").await.problem(503, "busy");
+    let other = world.app.customer("bob").await;
+    let path = format!("/api/v1/servers/{}/install-token", other.server_id);
+    let made = world.admin.post(&path, &json!({})).await.expect(201);
+    let other = FakeBox::new(world.app.anonymous(), made["token"].as_str().unwrap());
+    other.download("x86_64").await.expect_status(200);
 }
