@@ -28,7 +28,8 @@ proxima_install() {
     if [ "$(id -u)" != 0 ]; then
         have sudo || fail 'you are not root, and there is no sudo.' 'Run the command as root.'
         echo 'This needs the rights of root: asking sudo.'
-        if have curl; then script=$(curl -fsSL "$dashboard/install.sh"); else script=$(wget -nv -O- "$dashboard/install.sh"); fi
+        url=$dashboard/install.sh
+        if have curl; then script=$(curl -fsSL --max-redirs 0 "$url"); else script=$(wget -nv --max-redirect=0 -O- "$url"); fi
         # By standard input: arguments are shown to everybody, and sudo writes them into its log.
         printf 'PROXIMA_INSTALL_TOKEN=%s\n%s\n' "$token" "$script" | sudo sh
         exit

@@ -72,11 +72,13 @@ pub async fn make(app: &App, actor: &Actor, id: ServerId) -> AppResult<Made> {
 }
 
 /// The line for a person to paste. The token is in no URL and no program's arguments: `echo` is the shell's own, and what
-/// is piped is the shell's standard input. Nothing runs when the download is cut off: the script is one function.
+/// is piped is the shell's standard input. Nothing runs when the download is cut off: the script is one function. A
+/// redirect is an error, as everywhere after it: it might lead away from TLS. (`-L` makes curl say so; without it curl
+/// prints the redirect's own body.)
 fn command(url: &DashboardUrl, token: &InstallToken) -> Zeroizing<String> {
     let script = script::quoted(url.join(script::PATH).as_str());
     Zeroizing::new(format!(
-        "(echo PROXIMA_INSTALL_TOKEN={}; if command -v curl >/dev/null; then curl -fsSL {script}; else wget -nv -O- {script}; fi) | sh",
+        "(echo PROXIMA_INSTALL_TOKEN={}; if command -v curl >/dev/null; then curl -fsSL --max-redirs 0 {script}; else wget -nv --max-redirect=0 -O- {script}; fi) | sh",
         token.expose()
     ))
 }
@@ -108,6 +110,8 @@ pub async fn withdraw(app: &App, actor: &Actor, id: ServerId) -> AppResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     #[test]
     fn the_token_is_in_no_url_and_an_odd_address_stays_one_word() {
@@ -115,8 +119,36 @@ mod tests {
         let url = DashboardUrl::parse("https://panel.example.com/it's;here/").expect("a url");
         let line = command(&url, &token);
         assert!(line.starts_with("(echo PROXIMA_INSTALL_TOKEN=pt_"), "{}", line.as_str());
-        assert_eq!(line.matches("curl -fsSL 'https://panel.example.com/it%27s;here/install.sh';").count(), 1);
+        assert_eq!(
+            line.matches("curl -fsSL --max-redirs 0 'https://panel.example.com/it%27s;here/install.sh';").count(),
+            1
+        );
         assert_eq!(line.matches("pt_").count(), 1);
         assert_eq!(line.lines().count(), 1);
+    }
+
+    /// It may lead to plain HTTP, and what comes from there would be run as root.
+    #[tokio::test]
+    async fn what_a_redirect_leads_to_is_not_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 1024];
+                let read = stream.read(&mut request).await.unwrap_or_default();
+                let head = match request[..read].starts_with(b"GET /install.sh ") {
+                    true => format!("302 Found\r\nLocation: http://{address}/elsewhere"),
+                    false => "200 OK".to_owned(),
+                };
+                let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 12\r\nConnection: close\r\n\r\necho it ran\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let url = DashboardUrl::parse(&format!("http://{address}")).expect("a url");
+        let line = command(&url, &InstallToken::from_random_bytes([7; 32]));
+        let ended = tokio::process::Command::new("sh").args(["-c", line.as_str()]).output().await.expect("sh runs");
+        let (said, why) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!(said, "");
+        assert!(why.contains("redirect"), "{why}");
     }
 }
