@@ -219,7 +219,8 @@ pub async fn lock_reported(
     }))
 }
 
-/// Notes that a report was taken; the box may be silent for `silence` from now on.
+/// Notes that a report was taken; the box may be silent for `silence` from now on, but the whole job is not longer than
+/// `longest`: whatever the box says, nobody could end it otherwise.
 ///
 /// # Errors
 /// See [`crate::DbError`].
@@ -228,10 +229,11 @@ pub async fn note_report(
     hold: Hold,
     sequence: i64,
     proven: bool,
-    silence: PgInterval,
+    (silence, longest): (PgInterval, PgInterval),
 ) -> DbResult<()> {
     sqlx::query!(
-        r#"UPDATE jobs SET report_sequence = $3, lease_until = clock_timestamp() + $5,
+        r#"UPDATE jobs SET report_sequence = $3,
+               lease_until = LEAST(clock_timestamp() + $5, started_at + $6),
                proven_at = CASE WHEN $4 THEN COALESCE(proven_at, clock_timestamp()) ELSE proven_at END
            WHERE id = $1 AND fence = $2 AND state = 'RUNNING'"#,
         hold.job.0,
@@ -239,6 +241,7 @@ pub async fn note_report(
         sequence,
         proven,
         silence,
+        longest,
     )
     .execute(connection)
     .await?;

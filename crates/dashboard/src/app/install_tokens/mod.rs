@@ -30,6 +30,8 @@ use zeroize::Zeroizing;
 const LIFETIME: Duration = Duration::minutes(15);
 /// How long a box that installs itself may be silent until its job is given up. Longer than its longest step.
 const SILENCE: Duration = Duration::minutes(5);
+/// How long the whole of it may take, whatever the box reports. An honest one needs a few minutes.
+const LONGEST: Duration = Duration::minutes(30);
 
 fn silence() -> PgInterval {
     interval(SILENCE)

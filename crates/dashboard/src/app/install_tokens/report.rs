@@ -1,12 +1,12 @@
 //! What a box that installs itself reports, and how its job ends by that.
 
-use super::silence;
+use super::{LONGEST, silence};
 use crate::app::{App, AppError, AppResult, commit};
 use crate::jobs::runner::{End, config_text, finish, open_api_secret};
 use proxima_db::connections;
 use proxima_db::install_tokens::{self, Reported};
 use proxima_db::jobs::running::{self, Hold, StepNews, Taken, Wanted};
-use proxima_db::servers::Scope;
+use proxima_db::servers::{Scope, interval};
 use proxima_db::{PgConnection, settings};
 use proxima_installer::command::{facts_of, scrub, step_id};
 use proxima_installer::{Outcome, ProblemReport, Succeeded};
@@ -57,7 +57,7 @@ pub async fn report(app: &App, job: JobId, token: &str, request: ReportRequest) 
         apply(&mut tx, hold, &request.news).await?;
     }
     let proven = proven || !taken.cancel_requested && heard(&mut tx, &taken).await?;
-    install_tokens::note_report(&mut tx, hold, number, proven, silence()).await?;
+    install_tokens::note_report(&mut tx, hold, number, proven, (silence(), interval(LONGEST))).await?;
     commit(tx).await?;
     if let Some(end) = request.end {
         finish(app, &taken, hold, &End::of(outcome(end))).await?;

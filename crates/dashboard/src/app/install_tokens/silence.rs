@@ -1,36 +1,54 @@
-//! The end of jobs whose box says nothing any more.
+//! The end of jobs whose box says nothing any more, or comes to no end.
 
-use super::SILENCE;
+use super::{LONGEST, SILENCE};
 use crate::app::{App, AppResult};
 use crate::jobs::runner::{End, finish};
 use proxima_db::install_tokens::{self, Silent};
 use proxima_db::jobs;
-use proxima_db::jobs::running::{self, Hold, StepNews};
+use proxima_db::jobs::running::{self, Hold, StepNews, Taken};
 use proxima_installer::{Outcome, ProblemReport, StepId, Succeeded};
 use proxima_types::StepState;
 use serde_json::json;
 
-/// Ends the jobs of boxes that have been silent for too long. One whose gateway was heard has done what it was for.
+/// Ends the jobs of boxes that have been silent for too long, or are at it for too long. One whose gateway was heard has
+/// done what it was for.
 ///
 /// # Errors
 /// When the database is not to be had; the next sweep goes on.
 pub async fn give_up_silent(app: &App) -> AppResult<()> {
-    for Silent { taken, proven } in install_tokens::give_up(&app.db).await? {
-        let hold = taken.hold();
-        tracing::warn!(job = %hold.job, proven, "the command on a server stopped reporting");
-        let end = if proven {
-            note(app, hold, StepState::Done, None, Some(unconfirmed())).await?;
-            Outcome::Succeeded(Box::new(Succeeded { warnings: vec![unconfirmed()], ..Succeeded::default() }))
-        } else {
-            let step = note(app, hold, StepState::Failed, Some(silent()), None).await?;
-            Outcome::Failed { step, problem: silent(), remains: vec![remains()] }
-        };
-        finish(app, &taken, hold, &End::of(end)).await?;
+    for silent in install_tokens::give_up(&app.db).await? {
+        let job = silent.taken.hold().job;
+        tracing::warn!(%job, proven = silent.proven, "the command on a server stopped reporting, or came to no end");
+        // One that cannot be ended holds up no other; the next sweep is given it again.
+        if let Err(error) = give_up(app, silent).await {
+            tracing::error!(%job, error = ?anyhow::Error::from(error), "a job could not be given up");
+        }
     }
     Ok(())
 }
 
-fn silent() -> ProblemReport {
+async fn give_up(app: &App, Silent { taken, proven }: Silent) -> AppResult<()> {
+    let hold = taken.hold();
+    let end = if proven {
+        note(app, hold, StepState::Done, None, Some(unconfirmed())).await?;
+        Outcome::Succeeded(Box::new(Succeeded { warnings: vec![unconfirmed()], ..Succeeded::default() }))
+    } else {
+        let problem = why(&taken);
+        let step = note(app, hold, StepState::Failed, Some(problem.clone()), None).await?;
+        Outcome::Failed { step, problem, remains: vec![remains()] }
+    };
+    finish(app, &taken, hold, &End::of(end)).await
+}
+
+fn why(taken: &Taken) -> ProblemReport {
+    if taken.now - taken.started_at >= LONGEST {
+        return ProblemReport {
+            code: "COMMAND_TOO_LONG".to_owned(),
+            sentence: format!("The command on the server came to no end within {} minutes.", LONGEST.num_minutes()),
+            remedy: "Look at its terminal, end it there with Ctrl-C, then make another command and run that."
+                .to_owned(),
+        };
+    }
     ProblemReport {
         code: "COMMAND_SILENT".to_owned(),
         sentence: format!("The command on the server stopped reporting {} minutes ago.", SILENCE.num_minutes()),

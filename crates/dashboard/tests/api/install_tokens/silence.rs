@@ -62,3 +62,45 @@ async fn a_box_that_fell_silent_after_its_gateway_was_heard_has_succeeded(db: Pg
     );
     fake.report(&job, json!([]), succeeded(&claimed)).await.problem(409, "job_ended");
 }
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_box_that_reports_for_ever_holds_its_server_for_half_an_hour(db: PgPool) {
+    let (world, _releases) = world(db.clone()).await;
+    let mut fake = FakeBox::of(&world).await;
+    let claimed = fake.claim().await.expect(200);
+    let (job, path) = (job_of(&claimed), world.path(&format!("/jobs/{}", job_of(&claimed))));
+    world.own.post(&format!("{path}/cancel"), &json!({})).await.expect_status(200);
+    for (minutes, state) in [(29, "RUNNING"), (31, "FAILED")] {
+        sqlx::query("UPDATE jobs SET started_at = clock_timestamp() - make_interval(mins => $1)")
+            .bind(minutes)
+            .execute(&db)
+            .await
+            .unwrap();
+        fake.report(&job, json!([step("BINARY", "RUNNING")]), Value::Null).await.expect_status(200);
+        sweep(&world.app.app).await.unwrap();
+        assert_eq!(world.own.get(&path).await.expect(200)["state"], state, "after {minutes} minutes");
+    }
+    let done = world.own.get(&path).await.expect(200);
+    assert_eq!(done["problem"]["code"], "COMMAND_TOO_LONG", "{done:#}");
+    fake.report(&job, json!([]), Value::Null).await.problem(409, "job_ended");
+    FakeBox::of(&world).await.claim().await.expect_status(200);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_job_that_cannot_be_ended_holds_up_no_other(db: PgPool) {
+    let (world, _releases) = world(db.clone()).await;
+    let mut first = FakeBox::of(&world).await;
+    let claimed = first.claim().await.expect(200);
+    heartbeat(&world, &identity_of(&claimed)).await;
+    first.report(&job_of(&claimed), json!([]), Value::Null).await.expect_status(200);
+    sqlx::query("UPDATE jobs SET api_secret_ciphertext = 'of another key file'").execute(&db).await.unwrap();
+    let other = world.app.customer("bob").await;
+    let path = format!("/api/v1/servers/{}/install-token", other.server_id);
+    let made = world.admin.post(&path, &json!({})).await.expect(201);
+    let second = FakeBox::new(world.app.anonymous(), made["token"].as_str().unwrap());
+    let job = job_of(&second.claim().await.expect(200));
+    long_ago(&db).await;
+    sweep(&world.app.app).await.unwrap();
+    let path = format!("/api/v1/servers/{}/jobs/{job}", other.server_id);
+    assert_eq!(world.admin.get(&path).await.expect(200)["problem"]["code"], "COMMAND_SILENT");
+}
