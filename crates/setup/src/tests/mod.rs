@@ -3,6 +3,7 @@
 mod enroll;
 mod fake_box;
 mod kill;
+mod status;
 mod steps;
 mod update;
 
