@@ -3,7 +3,9 @@
 
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit};
-use proxima_db::{management, servers, users};
+use proxima_db::management::{self, Endpoint};
+use proxima_db::servers::{self, ServerRow};
+use proxima_db::{PgConnection, users};
 use proxima_types::{Role, ServerId, UserId};
 use serde_json::json;
 
@@ -26,10 +28,7 @@ pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username:
         return Err(AppError::ConfirmationRequired(format!("Type the username {} to confirm.", user.username)));
     }
     let server = servers::find_by_owner(&mut tx, id, app.heartbeat_interval()).await?;
-    let gateway = match &server {
-        Some(server) => management::endpoint(&mut *tx, ServerId(server.id)).await?,
-        None => None,
-    };
+    let gateway = gateway(&mut tx, server.as_ref()).await?;
     users::delete(&mut tx, id).await?;
     let metadata = json!({
         "role": user.role,
@@ -40,4 +39,12 @@ pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username:
     commit(tx).await?;
     gateway.into_iter().for_each(|gateway| app.nudges.request_of_deleted(gateway));
     Ok(())
+}
+
+/// How to nudge the gateway of a server that is about to be deleted.
+pub(super) async fn gateway(tx: &mut PgConnection, server: Option<&ServerRow>) -> AppResult<Option<Endpoint>> {
+    Ok(match server {
+        Some(server) => management::endpoint(tx, ServerId(server.id)).await?,
+        None => None,
+    })
 }

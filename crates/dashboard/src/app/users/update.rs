@@ -1,6 +1,7 @@
 //! Edit: username, password, display name, slug, role; a change of role makes or deletes a server.
 
 use super::create::provision_server;
+use super::delete;
 use super::input::{display_name, given, login_slug, optional};
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit};
@@ -43,8 +44,11 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     let current = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;
     let changed = apply(&current, &input, &mut FieldErrors::new());
     let role_changes = current.role() != changed.role();
+    let mut left_behind = None;
     if role_changes && changed.role() == Role::Admin {
         confirm_deletion(&current, &input)?;
+        let server = servers::find_by_owner(&mut tx, id, app.heartbeat_interval()).await?;
+        left_behind = delete::gateway(&mut tx, server.as_ref()).await?;
         servers::delete_of_owner(&mut tx, id).await?;
     }
     if role_changes && changed.role() == Role::Customer && admins <= 1 {
@@ -67,6 +71,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     let updated = super::with_server(app, &mut tx, id).await?;
     audit::succeeded(&mut tx, admin, "user.update", Some(user_target(&updated.user)), metadata).await?;
     commit(tx).await?;
+    left_behind.into_iter().for_each(|gateway| app.nudges.request_of_deleted(gateway));
     Ok(updated)
 }
 

@@ -106,6 +106,16 @@ async fn every_change_that_answers_differ_by_is_followed_by_a_nudge(db: PgPool) 
     assert!(gateway.heads().iter().all(|head| head.contains(&bearer)));
 }
 
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn the_gateway_of_a_customer_who_becomes_an_admin_is_nudged(db: PgPool) {
+    let gateway = FakeGateway::start().await;
+    let world = installed(db, &gateway, config(&gateway)).await;
+    let path = format!("/api/v1/users/{}", world.customer.id);
+    let form = json!({ "role": "ADMIN", "confirmServerDeletion": "alice" });
+    world.admin.patch(&path, &form).await.expect_status(200);
+    gateway.until_nudged(1).await;
+}
+
 async fn sealed_secret(world: &World) -> Vec<u8> {
     sqlx::query_scalar("SELECT api_secret_ciphertext FROM servers").fetch_one(&world.app.db).await.unwrap()
 }
