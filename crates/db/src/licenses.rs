@@ -98,7 +98,6 @@ pub async fn set_key(
 
 /// The sealed key and secret of a customer's server, for its `config.json`.
 pub struct SealedSecrets {
-    pub server_id: ServerId,
     pub server_name: String,
     /// Of the newest key: the next one while a rotation is open.
     pub api_key_ciphertext: Vec<u8>,
@@ -107,17 +106,15 @@ pub struct SealedSecrets {
 
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn sealed_secrets_of(connection: &mut PgConnection, username: &str) -> DbResult<Option<SealedSecrets>> {
+pub async fn sealed_secrets(connection: &mut PgConnection, id: ServerId) -> DbResult<Option<SealedSecrets>> {
     let row = sqlx::query!(
-        r#"SELECT s.id, s.name, COALESCE(s.next_key_ciphertext, s.api_key_ciphertext) AS "api_key_ciphertext!",
-                  s.api_secret_ciphertext
-           FROM servers s JOIN users u ON u.id = s.owner_id WHERE u.username = $1"#,
-        username
+        r#"SELECT name, COALESCE(next_key_ciphertext, api_key_ciphertext) AS "api_key_ciphertext!", api_secret_ciphertext
+           FROM servers WHERE id = $1"#,
+        id.0
     )
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|row| SealedSecrets {
-        server_id: ServerId(row.id),
         server_name: row.name,
         api_key_ciphertext: row.api_key_ciphertext,
         api_secret_ciphertext: row.api_secret_ciphertext,

@@ -229,6 +229,20 @@ pub async fn insert(connection: &mut PgConnection, server: NewServer<'_>) -> DbR
     Ok(())
 }
 
+/// The server of the account that has this username now; `None` without either.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn id_of_username(connection: &mut PgConnection, username: &str) -> DbResult<Option<ServerId>> {
+    let id = sqlx::query_scalar!(
+        "SELECT s.id FROM servers s JOIN users u ON u.id = s.owner_id WHERE u.username = $1",
+        username
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(ServerId))
+}
+
 /// Deletes the server of `owner`; its key is remembered as retired.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use super::licenses::open_key;
 use super::{AdminActor, App, AppError, AppResult, commit};
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
-use proxima_db::licenses;
+use proxima_db::{licenses, servers};
 use proxima_types::identity::{DashboardUrl, GatewayIdentity};
 use proxima_types::{ApiSecret, InstallId};
 use serde_json::json;
@@ -22,21 +22,22 @@ pub async fn export(
 ) -> AppResult<GatewayIdentity> {
     let mut tx = app.begin().await?;
     let username = username.trim().to_lowercase();
-    let sealed = licenses::sealed_secrets_of(&mut tx, &username).await?.ok_or(AppError::NotFound)?;
-    let place = Place { table: "servers", row: sealed.server_id.0, column: "api_secret" };
+    let id = servers::id_of_username(&mut tx, &username).await?.ok_or(AppError::NotFound)?;
+    let sealed = licenses::sealed_secrets(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+    let place = Place { table: "servers", row: id.0, column: "api_secret" };
     let secret = app.keyring.open_sealed(place, &sealed.api_secret_ciphertext);
     let secret = secret.map_err(|error| AppError::Internal(error.into()))?;
     let identity = GatewayIdentity {
         dashboard_url,
         dashboard_public_keys: vec![app.keyring.signer.public_key()],
-        server_id: sealed.server_id,
-        api_key: open_key(app, sealed.server_id, &sealed.api_key_ciphertext)?,
+        server_id: id,
+        api_key: open_key(app, id, &sealed.api_key_ciphertext)?,
         api_secret: ApiSecret::parse(&secret).map_err(|error| AppError::Internal(error.into()))?,
         install_id: InstallId(app.entropy.uuid()),
         management_allow: super::settings::management_allow(&proxima_db::settings::get(&mut *tx).await?),
         config: None,
     };
-    let target = server_target(sealed.server_id, &sealed.server_name);
+    let target = server_target(id, &sealed.server_name);
     let metadata = json!({ "ownerUsername": username, "installId": identity.install_id });
     audit::succeeded(&mut tx, admin, "server.config.export", Some(target), metadata).await?;
     commit(tx).await?;

@@ -47,7 +47,7 @@ pub async fn claim(app: &App, token: &str, ip: Option<IpAddr>, request: ClaimReq
     match presented {
         Presented { job_id: Some(job), .. } => {
             let (install, secret) = of_earlier(app, &mut tx, JobId(job), report_digest).await?;
-            let config = config_text(app, &mut tx, &found.owner_username, &settings, install, secret).await?;
+            let config = config_text(app, &mut tx, server, &settings, install, secret).await?;
             Ok(judged.answer(app, JobId(job), found, config))
         }
         Presented { good: true, made_by, .. } => {
@@ -94,7 +94,7 @@ async fn begin(
     let names: Vec<String> = plan.steps.iter().map(|step| word(step.id)).collect();
     let titles: Vec<String> = plan.steps.iter().map(|step| step.title.clone()).collect();
     running::set_plan(&mut *tx, Hold { job, fence: install_tokens::FENCE }, &value, &names, &titles).await?;
-    let config = config_text(app, &mut tx, &found.owner_username, settings, install, secret).await?;
+    let config = config_text(app, &mut tx, server, settings, install, secret).await?;
     let metadata = json!({ "job": job, "madeBy": made_by, "ownerUsername": found.owner_username,
         "os": judged.facts.os_name, "architecture": judged.facts.architecture });
     // Nobody is signed in on the box: its address is what there is to tell.

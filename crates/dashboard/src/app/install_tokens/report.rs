@@ -3,10 +3,9 @@
 use super::{LONGEST, silence};
 use crate::app::{App, AppError, AppResult, commit};
 use crate::jobs::runner::{End, config_text, finish, open_api_secret};
-use proxima_db::connections;
 use proxima_db::install_tokens::{self, Reported};
 use proxima_db::jobs::running::{self, Hold, StepNews, Taken, Wanted};
-use proxima_db::servers::{Scope, interval};
+use proxima_db::servers::interval;
 use proxima_db::{PgConnection, settings};
 use proxima_installer::command::{facts_of, scrub, step_id};
 use proxima_installer::{Outcome, ProblemReport, Succeeded};
@@ -81,11 +80,10 @@ fn next(request: &ReportRequest, last: i64) -> AppResult<i64> {
 async fn secrets(app: &App, connection: &mut PgConnection, taken: &Taken, token: &str) -> AppResult<Vec<SecretString>> {
     let mut secrets = vec![SecretString::from(token)];
     let server = ServerId(taken.server_id);
-    let found = connections::find(connection, Scope::All, server, false).await?.ok_or(AppError::NotFound)?;
     if let (Some(install), Some(sealed)) = (taken.install_id, &taken.api_secret_ciphertext) {
         let secret = open_api_secret(app, taken, sealed)?;
         let settings = settings::get(&mut *connection).await?;
-        let config = config_text(app, connection, &found.owner_username, &settings, InstallId(install), secret).await?;
+        let config = config_text(app, connection, server, &settings, InstallId(install), secret).await?;
         if let Ok(identity) = GatewayIdentity::parse(config.expose()) {
             secrets.extend([identity.api_key.expose(), identity.api_secret.expose()].map(SecretString::from));
         }

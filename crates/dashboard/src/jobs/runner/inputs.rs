@@ -6,7 +6,6 @@ use crate::config::parse_network;
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use proxima_db::PgConnection;
-use proxima_db::connections::Found;
 use proxima_db::jobs::running::{self, Taken};
 use proxima_db::licenses::{self, SealedSecrets};
 use proxima_db::settings::{self, SettingsRow};
@@ -18,18 +17,13 @@ use proxima_types::setup::ConfigText;
 use proxima_types::{ApiSecret, GatewayConfig, InstallId, JobKind, ServerId};
 
 /// A job's inputs, and for an install the id of the installation that it makes.
-pub(super) async fn of(
-    app: &App,
-    taken: &Taken,
-    lease: &Lease,
-    found: &Found,
-) -> AppResult<(JobInputs, Option<InstallId>)> {
+pub(super) async fn of(app: &App, taken: &Taken, lease: &Lease) -> AppResult<(JobInputs, Option<InstallId>)> {
     let server = ServerId(taken.server_id);
     let dashboard_url = gateway_url(app)?;
     let settings = settings::get(&app.db).await?;
     let is_install = taken.kind() == JobKind::Install;
     let (config, install) = if is_install {
-        let (config, install) = config(app, taken, lease, found, &settings).await?;
+        let (config, install) = config(app, taken, lease, &settings).await?;
         (Some(config), Some(install))
     } else {
         (None, None)
@@ -64,30 +58,24 @@ pub(crate) async fn ports(app: &App, server: ServerId) -> AppResult<Vec<u16>> {
 
 /// The `config.json` with the newest license key (the next one while a rotation is open), and with an install id and a
 /// secret that are this job's own: a resumed install writes the same.
-async fn config(
-    app: &App,
-    taken: &Taken,
-    lease: &Lease,
-    found: &Found,
-    settings: &SettingsRow,
-) -> AppResult<(ConfigText, InstallId)> {
+async fn config(app: &App, taken: &Taken, lease: &Lease, settings: &SettingsRow) -> AppResult<(ConfigText, InstallId)> {
     let (install_id, api_secret) = identity(app, taken, lease).await?;
     let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
-    let text = config_text(app, &mut connection, &found.owner_username, settings, install_id, api_secret).await?;
+    let text = config_text(app, &mut connection, ServerId(taken.server_id), settings, install_id, api_secret).await?;
     Ok((text, install_id))
 }
 
-/// The `config.json` of an installation with this id and secret, of the server that `owner` has.
+/// The `config.json` of an installation of this server with this id and secret.
 pub(crate) async fn config_text(
     app: &App,
     connection: &mut PgConnection,
-    owner: &str,
+    server_id: ServerId,
     settings: &SettingsRow,
     install_id: InstallId,
     api_secret: ApiSecret,
 ) -> AppResult<ConfigText> {
-    let sealed = licenses::sealed_secrets_of(connection, owner).await?;
-    let SealedSecrets { server_id, api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
+    let sealed = licenses::sealed_secrets(connection, server_id).await?;
+    let SealedSecrets { api_key_ciphertext, .. } = sealed.ok_or(AppError::NotFound)?;
     let api_key = crate::app::licenses::open_key(app, server_id, &api_key_ciphertext)?;
     let identity = GatewayIdentity {
         dashboard_url: gateway_url(app)?,

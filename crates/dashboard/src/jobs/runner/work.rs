@@ -86,7 +86,7 @@ async fn attempt(app: &App, taken: &Taken, lease: &Lease) -> AppResult<Outcome> 
     let pinned = connections::pinned(row)?;
     let target = connections::stored_target(row)?;
     let login = connections::login(app, server, row)?;
-    let (inputs, install) = inputs::of(app, taken, lease, &found).await?;
+    let (inputs, install) = inputs::of(app, taken, lease).await?;
     let plan = stored_plan(app, taken, lease).await?;
     let place = Place { server, host: row.host.clone(), port: target.port() };
     let wanted = Wanted { server, install, started_after: taken.started_at };

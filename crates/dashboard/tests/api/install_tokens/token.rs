@@ -3,7 +3,7 @@
 use super::{FakeBox, facts, identity_of, job_of, make, post_nothing, world};
 use crate::world::World;
 use futures_util::future::join_all;
-use proxima_test_support::{TestApp, audited, rows_matching, run_program};
+use proxima_test_support::{Blocker, TestApp, audited, rows_matching, run_program};
 use proxima_types::Role;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -183,6 +183,22 @@ async fn the_script_names_every_program_and_nobodys_token(db: PgPool) {
         assert_eq!(said.stdout, "", "cut after {cut} bytes");
         assert!(!said.stderr.contains("Not installed"), "cut after {cut} bytes: {}", said.stderr);
     }
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn who_is_called_what_meanwhile_gives_nobody_anothers_key(db: PgPool) {
+    let (world, _releases) = world(db.clone()).await;
+    world.app.customer("bob").await;
+    let fake = FakeBox::of(&world).await;
+    let mut blocker = Blocker::hold(&db, "LOCK TABLE job_steps IN EXCLUSIVE MODE").await;
+    let claiming = tokio::spawn(async move { fake.claim().await.expect(200) });
+    blocker.wait_for("WITH held AS (UPDATE jobs SET plan").await;
+    for (from, to) in [("alice", "carol"), ("bob", "alice")] {
+        let rename = "UPDATE users SET username = $2 WHERE username = $1";
+        sqlx::query(rename).bind(from).bind(to).execute(&db).await.unwrap();
+    }
+    blocker.release().await;
+    assert_eq!(identity_of(&claiming.await.unwrap()).server_id, world.customer.server_id);
 }
 
 /// Asks for the program, and reads no more than the answer's first byte.
