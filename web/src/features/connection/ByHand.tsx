@@ -14,7 +14,7 @@ export function ByHand() {
       This dashboard cannot log in to the machine. For an update or a re-installation, make an install command under “Server
       access”. On the machine itself:
       {COMMANDS.map(({ what, command }) => (
-        <div key={what} className={classes.command}>
+        <div key={what} className={classes.ownCommand}>
           {what} <code className="mono">{command}</code>
           <CopyButton value={command} label={`Copy the command for ${what}`} />
         </div>

@@ -92,14 +92,14 @@ export function InstallCommand({ serverId, installed }: InstallCommandProps) {
             <code className="mono">{made.command}</code>
             <CopyButton value={made.command} label="Copy install command" text="Copy" />
           </div>
-          It contains a secret: do not share it. It is good for one install, for another{' '}
-          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} />, and is not shown again. This
-          page follows as soon as the server begins.
+          It contains a secret: do not share it. It is good for one install within the next{' '}
+          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} /> minutes, and is not shown again.
+          This page follows as soon as the server begins.
         </Notice>
       ) : (
         <Notice tone="info" title="A command is open" action={actions}>
-          {open.madeBy} made it <RelativeTime at={open.madeAt} />. It was shown once; it is good for another{' '}
-          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} />. A new one takes its place.
+          {open.madeBy} made it <RelativeTime at={open.madeAt} />. It was shown once; it is good for the next{' '}
+          <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} /> minutes. A new one takes its place.
         </Notice>
       )}
     </Stack>

@@ -58,6 +58,13 @@ describe('foremost', () => {
     expect(foremost(ended('FAILED', '2025-11-20T19:30:00Z'), null, NOW)).not.toBeNull();
     expect(foremost(ended('FAILED', '2025-11-20T19:30:00Z'), aJob().id, NOW)).toBeNull();
   });
+
+  it('does not call a gateway online that has stopped since', () => {
+    expect(foremost(ended('SUCCEEDED', '2025-11-21T20:30:00Z'), null, NOW, true)).toBeNull();
+    expect(foremost(ended('FAILED', '2025-11-21T20:30:00Z'), null, NOW, true)).not.toBeNull();
+    expect(foremost(aJob(), null, NOW, true)).not.toBeNull();
+    expect(foremost({ ...ended('SUCCEEDED', '2025-11-21T20:30:00Z'), kind: 'UPDATE' }, null, NOW, true)).not.toBeNull();
+  });
 });
 
 describe('what is left of a job that failed', () => {

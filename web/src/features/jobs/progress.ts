@@ -68,11 +68,14 @@ export function announcement(job: FollowedJob): string {
 /** How long a finished job that went well stays in the foreground. */
 const GOOD_NEWS_MS = 15 * 60_000;
 
-/** The job that belongs in the foreground: what is under way, or how it ended, until it is put away or old. */
-export function foremost(newest: Job | undefined, putAway: string | null, nowMs: number): Job | null {
+/**
+ * The job that belongs in the foreground: what is under way, or how it ended, until it is put away or old. That a gateway
+ * came online is no news once it is known to have stopped.
+ */
+export function foremost(newest: Job | undefined, putAway: string | null, nowMs: number, stopped = false): Job | null {
   if (newest === undefined) return null;
   if (isUnfinished(newest)) return newest;
-  if (newest.id === putAway) return null;
+  if (newest.id === putAway || (stopped && newest.kind === 'INSTALL' && newest.state === 'SUCCEEDED')) return null;
   const old = newest.finishedAt !== null && nowMs - Date.parse(newest.finishedAt) > GOOD_NEWS_MS;
   return newest.state !== 'FAILED' && old ? null : newest;
 }

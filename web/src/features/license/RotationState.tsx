@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { License, ServerStatus } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { RelativeTime } from '@/components/RelativeTime';
+import { useReinstallHint } from '@/features/connection/useReinstallHint';
 import { RunJob } from '@/features/jobs/RunJob';
 import { duration, spokenUtc } from '@/lib/time';
 import { CancelRotationDialog } from './CancelRotationDialog';
@@ -16,6 +17,7 @@ interface RotationStateProps {
 /** An open rotation, or one that ended without the gateway. */
 export function RotationState({ license, serverName, serverStatus }: RotationStateProps) {
   const { rotation, lastRotation } = license;
+  const hint = useReinstallHint(license.serverId);
   // Always there, without a box of its own: what a screen reader is to be told has to appear inside it.
   return (
     <div role="status" style={{ display: 'contents' }}>
@@ -29,18 +31,20 @@ export function RotationState({ license, serverName, serverStatus }: RotationSta
             tone="warn"
             title="The gateway has not taken its new key"
             action={
-              <RunJob
-                server={{ id: license.serverId, name: serverName }}
-                kind="INSTALL"
-                name="Re-install"
-                disabled={serverStatus === 'INSTALLING'}
-              >
-                Re-install now
-              </RunJob>
+              hint === null ? (
+                <RunJob
+                  server={{ id: license.serverId, name: serverName }}
+                  kind="INSTALL"
+                  name="Re-install"
+                  disabled={serverStatus === 'INSTALLING'}
+                >
+                  Re-install now
+                </RunJob>
+              ) : undefined
             }
           >
             The limit of its rotation passed on {spokenUtc(lastRotation.endedAt)}, and the old key ended. If the gateway was
-            off until then it stops at its next heartbeat, and has to be installed again.
+            off until then it stops at its next heartbeat, and has to be installed again. {hint}
           </Notice>
         )
       )}

@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { License, ServerStatus } from '@/api/types';
-import { aConnection, aLicense, aServer, SERVER_ID } from '@/test/data';
+import { aConnection, aLicense, aServer, NO_CONNECTION, SERVER_ID } from '@/test/data';
 import { mockApi, problem } from '@/test/api';
 import { show } from '@/test/render';
 import { LicenseCard } from './LicenseCard';
@@ -122,6 +122,13 @@ describe('a rotation that ended', () => {
     await card(aLicense({ lastRotation: { ...ENDED, adoptedAt: null } }), {}, 'OFFLINE');
     expect(screen.getByText('The gateway has not taken its new key')).toBeInTheDocument();
     expect(button('Re-install now')).toBeEnabled();
+  });
+
+  it('by its limit, where nobody can log in, says what to do on the server', async () => {
+    const lastRotation = { ...ENDED, adoptedAt: null };
+    await card(aLicense({ lastRotation }), { [`GET /servers/${SERVER_ID}/connection`]: { body: NO_CONNECTION } }, 'OFFLINE');
+    expect(await screen.findByText(/Make an install command under “Server access”/)).toBeInTheDocument();
+    expect(screen.queryByRole('button', { name: 'Re-install now' })).not.toBeInTheDocument();
   });
 
   it('by its limit, with a gateway that came later, asks for nothing', async () => {

@@ -1,6 +1,6 @@
 import { screen } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
-import type { ManagementPort as Port } from '@/api/types';
+import type { ManagementPort as Port, ServerStatus } from '@/api/types';
 import { mockApi, problem, type Reply } from '@/test/api';
 import { aServer, SERVER_ID } from '@/test/data';
 import { show } from '@/test/render';
@@ -19,12 +19,18 @@ function silent(code: string, parts: Partial<Port> = {}): Port {
   return { ...ANSWERS, reachable: false, answeredAt: null, problem: { code, sentence, remedy: 'Do this.' }, ...parts };
 }
 
-async function line(management: Port | null, { allowlist = ['198.51.100.7'], check = {} }: { allowlist?: string[]; check?: Reply } = {}) {
+interface Around {
+  allowlist?: string[];
+  check?: Reply;
+  status?: ServerStatus;
+}
+
+async function line(management: Port | null, { allowlist = ['198.51.100.7'], check = {}, status = 'ONLINE' }: Around = {}) {
   const api = mockApi({
     'GET /platform': { body: { dashboardIpAllowlist: allowlist, version: '1.0.0' } },
     [CHECK]: check,
   });
-  return { api, ...(await show(<ManagementPort server={aServer({ management })} />)) };
+  return { api, ...(await show(<ManagementPort server={aServer({ management, status })} />)) };
 }
 
 describe('ManagementPort', () => {
@@ -53,6 +59,12 @@ describe('ManagementPort', () => {
   it('names no address when the operator names none', async () => {
     await line(silent('CONNECTION_REFUSED'), { allowlist: [] });
     expect(await screen.findByText(/allow TCP 6060 from this dashboard\./)).toBeInTheDocument();
+  });
+
+  it('blames no firewall while the license keeps the gateway stopped', async () => {
+    await line(silent('CONNECTION_REFUSED'), { status: 'STOPPED_BY_LICENSE' });
+    expect(screen.getByText(/stopped by its license/)).toBeInTheDocument();
+    expect(screen.queryByText(/allow TCP 6060/)).not.toBeInTheDocument();
   });
 
   it.each(['NOT_ON_ALLOW_LIST', 'OTHER_CERTIFICATE', 'SECRET_REFUSED'])('gives the remedy of %s, which no firewall is', async (code) => {

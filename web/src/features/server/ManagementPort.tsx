@@ -39,7 +39,7 @@ export function ManagementPort({ server }: { server: Server }) {
           Check
         </Button>
       </Group>
-      {port !== null && !port.reachable && <Consequence port={port} />}
+      {port !== null && !port.reachable && <Consequence port={port} stopped={server.status === 'STOPPED_BY_LICENSE'} />}
       {check.isError && (
         <Notice tone="warn" urgent>
           {errorMessage(check.error)}
@@ -60,9 +60,17 @@ function isClosed(port: Port): boolean {
   return port.problem !== null && CLOSED.has(port.problem.code);
 }
 
-function Consequence({ port }: { port: Port }) {
+function Consequence({ port, stopped }: { port: Port; stopped: boolean }) {
   const platform = useQuery(platformQuery);
   const addresses = platform.data?.dashboardIpAllowlist ?? [];
+  if (stopped && isClosed(port)) {
+    return (
+      <Text size="sm" c="dimmed">
+        Nothing listens there while the gateway is stopped by its license. It asks this dashboard every few seconds whether it may
+        serve again.
+      </Text>
+    );
+  }
   return (
     <Text size="sm" c="dimmed">
       {port.problem?.sentence} Changes arrive with the next heartbeat, within a minute.{' '}
