@@ -184,6 +184,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await toast(a, 'The rotation has begun.');
     await hasText(fact(a, 'License', 'Key rotation'), /^The gateway took the new key after /);
     assert.notEqual(await key.innerText(), before);
+    await picture(a, 'tour/18-rotated');
     await traffic();
   });
 

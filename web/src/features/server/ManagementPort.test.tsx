@@ -58,7 +58,7 @@ describe('ManagementPort', () => {
 
   it('names no address when the operator names none', async () => {
     await line(silent('CONNECTION_REFUSED'), { allowlist: [] });
-    expect(await screen.findByText(/allow TCP 6060 from this dashboard\./)).toBeInTheDocument();
+    expect(await screen.findByText(/allow TCP 6060 from this dashboard\. A gateway that was stopped then refuses too/)).toBeInTheDocument();
   });
 
   it('blames no firewall while the license keeps the gateway stopped', async () => {

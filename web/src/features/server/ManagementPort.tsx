@@ -83,6 +83,7 @@ function Consequence({ port, stopped }: { port: Port; stopped: boolean }) {
           To have them at once, allow TCP 6060 from <span className="mono">{addresses.join(', ')}</span>.
         </>
       )}
+      {port.problem?.code === 'CONNECTION_REFUSED' && ' A gateway that was stopped then refuses too: check again.'}
       {port.answeredAt !== null && (
         <>
           {' '}
