@@ -30,6 +30,8 @@ pub mod place {
     /// The binary that was just uploaded. It stays until `Commit` or the revert of
     /// [`super::BoxStep::Binary`], so that a whole job can run it.
     pub const STAGED: &str = "/usr/local/lib/proxima-gateway/staged";
+    /// Which server is being installed over SSH: its id in a line. Only while that is under way.
+    pub const CLAIM: &str = "/usr/local/lib/proxima-gateway/claim";
     /// Names in [`LIB`] that start so are unfinished uploads.
     pub const UPLOAD_PREFIX: &str = "upload.";
     /// The name on people's `PATH`: a symbolic link to [`BINARY`].

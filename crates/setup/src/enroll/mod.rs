@@ -2,6 +2,7 @@
 //! journal, their reverts and the receipt are those of an install over SSH; what the dashboard would ask for there is asked
 //! of the dashboard here ([`dashboard`]), and a person looks on ([`terminal`]).
 
+mod claim;
 mod dashboard;
 mod run;
 mod terminal;
@@ -68,9 +69,9 @@ fn begin(host: &Host<'_>, wanted: &mut Enrollment<'_>, terminal: &Terminal<'_>) 
     (wanted.random)(&mut *bytes);
     let report_token = ReportToken::from_random_bytes(*bytes);
     let facts = look(host)?;
-    let claim = ClaimRequest { protocol: ENROLL_PROTOCOL, report_token: report_token.clone(), facts: facts.clone() };
+    let request = ClaimRequest { protocol: ENROLL_PROTOCOL, report_token: report_token.clone(), facts: facts.clone() };
     let mut dashboard = Dashboard::new(host, &wanted.dashboard, wanted.interrupted)?;
-    let answer = match dashboard.claim(&token, &claim) {
+    let answer = match dashboard.claim(&token, &request) {
         Ok(answer) => answer,
         Err(Lost::Interrupted) => return Ok(Ended::Interrupted),
         Err(Lost::Problem(problem) | Lost::Ended(problem)) => return Err(problem),
@@ -79,7 +80,8 @@ fn begin(host: &Host<'_>, wanted: &mut Enrollment<'_>, terminal: &Terminal<'_>) 
     terminal.begins(&answer.server_name, &wanted.dashboard);
     // The binary's step looks there; this process runs on from its file.
     let staged = host.at(place::STAGED);
-    let stage = files::link(&wanted.program, &staged).map_err(files::at(host, place::STAGED));
+    let stage = claim::is_free(host, &answer)
+        .and_then(|()| files::link(&wanted.program, &staged).map_err(files::at(host, place::STAGED)));
     Ok(run::run(host, &mut dashboard, terminal, run::Job { answer, facts, stage, interrupted: wanted.interrupted }))
 }
 

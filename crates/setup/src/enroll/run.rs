@@ -64,6 +64,8 @@ struct Run<'a, 'd, 't> {
     terminal: &'a Terminal<'t>,
     interrupted: &'a dyn Fn() -> bool,
     job: Uuid,
+    /// The box is this install's: what others have left is taken over.
+    staged: bool,
     /// What the steps have said, and nobody has reported yet.
     said: &'a RefCell<Vec<String>>,
 }
@@ -76,7 +78,14 @@ pub(super) fn run(host: &Host<'_>, dashboard: &mut Dashboard<'_>, terminal: &Ter
     };
     let host =
         Host { root: host.root.clone(), commands: host.commands, now_ms: host.now_ms, http: host.http, log: &log };
-    let mut run = Run { dashboard, terminal, interrupted: job.interrupted, job: job.answer.job.0, said: &said };
+    let mut run = Run {
+        dashboard,
+        terminal,
+        interrupted: job.interrupted,
+        job: job.answer.job.0,
+        staged: job.stage.is_ok(),
+        said: &said,
+    };
     let mut at = EnrollStep::Facts;
     match run.install(&host, &job, &mut at) {
         Ok(()) => Ended::Installed,
@@ -194,7 +203,7 @@ impl Run<'_, '_, '_> {
         self.terminal.say("\nInstalled: the gateway runs and is licensed. The dashboard shows it as Online.");
     }
 
-    /// Everything back, in reverse order; also what commands that were killed before have left.
+    /// Everything back, in reverse order.
     fn undo(&mut self, host: &Host<'_>, at: EnrollStep, stop: Stop) -> Ended {
         let problem = match &stop {
             Stop::Problem(problem) | Stop::GivenUp(problem) => problem.clone(),
@@ -211,9 +220,7 @@ impl Run<'_, '_, '_> {
         // Whether the dashboard hears it or not.
         let _ = self.dashboard.report(news, None);
         let mut remains = Vec::new();
-        let mut jobs = journal::unfinished_jobs_newest_first(host, receipt::read(host).map(|receipt| receipt.job));
-        jobs.retain(|job| *job != self.job);
-        for job in std::iter::once(self.job).chain(jobs) {
+        for job in self.to_undo(host) {
             for step in BoxStep::ALL.into_iter().rev() {
                 remains.extend(self.undo_step(host, job, step));
             }
@@ -230,6 +237,15 @@ impl Run<'_, '_, '_> {
             remains.iter().for_each(|sentence| self.terminal.line(sentence));
         }
         if matches!(stop, Stop::Interrupted) { Ended::Interrupted } else { Ended::Failed }
+    }
+
+    /// This job, and what commands that were killed before have left; nothing on a box that is another install's.
+    fn to_undo(&self, host: &Host<'_>) -> Vec<Uuid> {
+        if !self.staged {
+            return vec![];
+        }
+        let left = journal::unfinished_jobs_newest_first(host, receipt::read(host).map(|receipt| receipt.job));
+        std::iter::once(self.job).chain(left.into_iter().filter(|job| *job != self.job)).collect()
     }
 
     /// A sentence when something remains.

@@ -191,3 +191,37 @@ fn whatever_stops_it_the_box_is_as_it_was() {
         }
     }
 }
+
+#[test]
+fn a_box_on_which_another_server_is_being_installed_is_left_alone() {
+    let hour = 3_600_000;
+    let modified = |fake: &FakeBox| {
+        let written =
+            std::fs::metadata(fake.at(place::CLAIM)).and_then(|metadata| metadata.modified()).expect("a time");
+        i64::try_from(written.duration_since(std::time::UNIX_EPOCH).expect("a time").as_millis()).expect("fits")
+    };
+    for (owner, age, installs) in [(3, 0, false), (2, 0, true), (3, hour, true)] {
+        let mut fake = downloaded();
+        // What that install has done so far.
+        fake.put(place::STAGED, &super::fake_box::program(b"theirs"), 0o755);
+        fake.put(place::CLAIM, format!("{}\n", uuid::Uuid::from_u128(owner)).as_bytes(), 0o644);
+        fake.with_host(|host| {
+            let input = proxima_types::setup::StepInput::User {};
+            crate::steps::apply(host, super::fake_box::JOB, &input).expect("applied")
+        });
+        fake.now_ms = modified(&fake) + age;
+        let before = fake.snapshot();
+        let claim = claimed(&fake, &Value::Null);
+        let dashboard = FakeDashboard::new(Box::new(move |path, _, _| match path {
+            "/api/v1/install/claim" => Some((200, claim.clone())),
+            _ => Some((200, told(false, true))),
+        }));
+        let (ended, said) = run(&fake, &dashboard, &|| false);
+        assert_eq!(ended == Ended::Installed, installs, "{said}");
+        if !installs {
+            assert!(said.contains("is being installed on this machine"), "{said}");
+            assert_eq!(alike(fake.snapshot()), alike(before));
+            assert!(fake.at(place::STAGED).exists());
+        }
+    }
+}

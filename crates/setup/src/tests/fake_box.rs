@@ -26,6 +26,8 @@ pub(super) struct FakeBox {
     pub broken: bool,
     /// What runs gets an answer of the dashboard.
     pub answered: bool,
+    /// Its clock, in milliseconds since 1970.
+    pub now_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +47,8 @@ impl FakeBox {
         for folder in ["etc/systemd/system", "usr/local/bin", "usr/local/lib", "var/lib", "run/systemd/system"] {
             fs::create_dir_all(root.join(folder)).expect("a folder");
         }
-        let fake = Self { root, service: RefCell::default(), missing: Vec::new(), broken: false, answered: false };
+        let fake =
+            Self { root, service: RefCell::default(), missing: Vec::new(), broken: false, answered: false, now_ms: 0 };
         fake.put("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n", 0o644);
         fake.put("/etc/group", b"root:x:0:\n", 0o644);
         fake
@@ -84,7 +87,7 @@ impl FakeBox {
 
     pub(super) fn with_host<T>(&self, action: impl FnOnce(&Host<'_>) -> T) -> T {
         let http = || Err("no network".to_owned());
-        action(&Host { root: self.root.clone(), commands: self, now_ms: &|| 0, http: &http, log: &|_| {} })
+        action(&Host { root: self.root.clone(), commands: self, now_ms: &|| self.now_ms, http: &http, log: &|_| {} })
     }
 
     pub(super) fn service(&self) -> Service {
