@@ -114,7 +114,7 @@ async fn a_log_is_bounded_and_says_so(db: PgPool) {
     let server = app.customer("alice").await.server_id;
     queue(&db, server, 1).await;
     let hold = take_one(&db).await.hold();
-    let lines = vec!["x".repeat(999); 100];
+    let lines = vec!["x".repeat(960); 100];
     for _ in 0..10 {
         assert!(running::append_log(&db, hold, 0, &lines).await.unwrap(), "the job goes on");
     }
@@ -123,6 +123,20 @@ async fn a_log_is_bounded_and_says_so(db: PgPool) {
     assert!(log.last().unwrap().line.contains("full"));
     let tail = proxima_db::jobs::log(&db, hold.job, log[498].id, 10).await.unwrap();
     assert_eq!(tail.len(), 2);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_log_of_empty_lines_is_bounded_too(db: PgPool) {
+    let app = TestApp::start(db.clone()).await;
+    let server = app.customer("alice").await.server_id;
+    queue(&db, server, 1).await;
+    let hold = take_one(&db).await.hold();
+    for _ in 0..10 {
+        assert!(running::append_log(&db, hold, 0, &vec![String::new(); 1000]).await.unwrap(), "the job goes on");
+    }
+    let log = proxima_db::jobs::log(&db, hold.job, 0, 10_000).await.unwrap();
+    assert_eq!(log.len(), 8001);
+    assert!(log.last().unwrap().line.contains("full"));
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// How much output of one job is kept, in bytes.
 const LOG_BYTES_MAX: i32 = 512 * 1024;
+/// What a line costs beside its text: empty ones are rows too.
+const LOG_LINE_BYTES: usize = 64;
 /// The last line of a log that grew over that.
 const LOG_FULL: &str = "The log is full: further output is not kept.";
 
@@ -282,7 +284,7 @@ pub async fn lock(connection: &mut PgConnection, hold: Hold) -> DbResult<bool> {
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn append_log(executor: impl PgExecutor<'_>, hold: Hold, position: i32, lines: &[String]) -> DbResult<bool> {
-    let bytes = lines.iter().map(|line| line.len() + 1).sum::<usize>();
+    let bytes = lines.iter().map(|line| line.len() + LOG_LINE_BYTES).sum::<usize>();
     let held = sqlx::query_scalar!(
         r#"WITH held AS (SELECT id, log_bytes FROM jobs WHERE id = $1 AND fence = $2 AND state = 'RUNNING' FOR UPDATE),
            fits AS (SELECT id, log_bytes + $5 > $6 AS full FROM held WHERE log_bytes <= $6),
