@@ -51,6 +51,7 @@ test('a server installs itself by the command that the page shows', { timeout: 3
     const first = await shown.innerText();
     await assertAccessible(c, 'an install command');
     await pictures('shown', button(c, 'Withdraw'));
+    await c.evaluate(() => window.scrollTo(0, 0));
     await picture(c, 'tour/19-install-command');
     await c.reload();
     await visible(c.getByText('A command is open'));
