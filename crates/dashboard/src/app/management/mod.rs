@@ -11,8 +11,9 @@ use super::{App, AppError, AppResult};
 use crate::keyring::Place;
 use crate::management::{Gateway, Trouble};
 use proxima_db::management::{self, Endpoint};
-use proxima_types::ApiSecret;
+use proxima_db::servers::{self, Scope};
 use proxima_types::manage::{CertificateFingerprint, NudgeOutcome};
+use proxima_types::{ApiSecret, ServerId, ServerStatus};
 use serde_json::json;
 
 /// How an endpoint is asked: with its secret opened.
@@ -54,6 +55,13 @@ fn count(outcome: &'static str) {
     metrics::counter!("proxima_nudges_total", "outcome" => outcome).increment(1);
 }
 
+/// Not when the server is deleted: then there is no row to show anything with.
+async fn is_online(app: &App, server: ServerId) -> AppResult<bool> {
+    let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
+    let found = servers::find(&mut connection, Scope::All, server, app.heartbeat_interval()).await?;
+    Ok(found.is_some_and(|row| row.status() == ServerStatus::Online))
+}
+
 async fn attempt(app: &App, turn: &Turn) -> AppResult<&'static str> {
     let stored = match turn.deleted() {
         Some(_) => None,
@@ -62,8 +70,10 @@ async fn attempt(app: &App, turn: &Turn) -> AppResult<&'static str> {
     let Some(endpoint) = turn.deleted().or(stored.as_ref()) else { return Ok("not_connected") };
     let outbound = super::connections::outbound(app).await?;
     let asked = gateway(app, endpoint)?.nudge(&outbound).await;
-    // A deleted server has no row to show it with.
-    record(app, endpoint, &asked).await?;
+    // A gateway that is not known to run refuses on every port: that tells nothing of this one.
+    if asked.is_ok() || is_online(app, turn.server()).await? {
+        record(app, endpoint, &asked).await?;
+    }
     Ok(match asked {
         Ok(answer) => match answer.outcome {
             NudgeOutcome::Answered => "answered",

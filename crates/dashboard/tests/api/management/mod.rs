@@ -7,7 +7,8 @@ use fake_gateway::{FakeGateway, Manner};
 use proxima_dashboard::config::AppConfig;
 use proxima_dashboard::jobs;
 use proxima_dashboard::keyring::Place;
-use proxima_test_support::{dump, rows_matching};
+use proxima_test_support::{TestGateway, dump, rows_matching};
+use proxima_types::heartbeat::Phase;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -20,11 +21,12 @@ fn config(gateway: &FakeGateway) -> AppConfig {
     }
 }
 
-/// A customer whose gateway was installed: connected, its certificate pinned. Nudges are sent.
+/// A customer whose gateway was installed and serves: connected, its certificate pinned. Nudges are sent.
 async fn installed(db: PgPool, gateway: &FakeGateway, config: AppConfig) -> World {
     let world = World::with(db, config).await;
     world.connect_by_hand(22).await;
     pin(&world, gateway).await;
+    TestGateway::expect_status(&world.app.gateway(&world.customer).await.beat().await, "ACTIVE");
     tokio::spawn(jobs::nudges::run(Arc::clone(&world.app.app)));
     world
 }
@@ -177,6 +179,33 @@ async fn a_port_that_does_not_answer_is_told_and_tried_again(db: PgPool) {
     assert_eq!(checked["management"]["problem"]["code"], "CONNECTION_REFUSED", "{checked}");
     assert_eq!(checked["management"]["answeredAt"], Value::Null);
     assert!(!dump(&db).await.contains("sk_"));
+}
+
+/// In its restart loop it refuses connections on every port.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_gateway_that_its_license_stopped_tells_nothing_of_its_port(db: PgPool) {
+    let gateway = FakeGateway::start().await;
+    let world = installed(db.clone(), &gateway, config(&gateway)).await;
+    world.check().await;
+    let revoke = world.path("/license/revoke");
+    world.admin.post(&revoke, &json!({ "graceSeconds": 0 })).await.expect_status(200);
+    world.quiet().await;
+    let reachable = world.management().await;
+    assert_eq!(reachable["reachable"], true);
+    let mut restarted = world.app.gateway(&world.customer).await;
+    restarted.phase = Phase::Starting;
+    TestGateway::expect_status(&restarted.beat().await, "EXPIRED");
+    gateway.behaves(Manner::ShutsOut);
+    let tries = gateway.connections();
+    world.license("reinstate").await;
+    world.quiet().await;
+    gateway.until_connected(tries + 1).await;
+    assert_eq!(world.management().await, reachable, "tried, and not held against the port");
+    restarted.phase = Phase::Serving;
+    TestGateway::expect_status(&restarted.beat().await, "ACTIVE");
+    world.save_config(0).await;
+    world.quiet().await;
+    assert_eq!(world.management().await["reachable"], false, "now it counts");
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
