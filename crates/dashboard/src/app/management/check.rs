@@ -31,7 +31,7 @@ pub async fn check(app: &App, actor: &Actor, id: ServerId) -> AppResult<Checked>
         AppError::not_now(
             "not_installed",
             "Not installed",
-            "The gateway's certificate for port 6060 is not known yet: a restart or an install over SSH reads it",
+            "The gateway's certificate for port 6060 is not known yet: a restart or an install reads it",
         )
     })?;
     let _attempt = app.attempts.begin(id)?;

@@ -2,7 +2,7 @@
 
 use super::real_box::{Owner, RealBox, config, releases, step_of};
 use crate::world::World;
-use proxima_test_support::{Finished, LabOptions, assert_same_box};
+use proxima_test_support::{Finished, LabOptions, assert_same_box, rows_matching};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
@@ -91,6 +91,9 @@ async fn vps_lab_the_command_ends_in_the_same_state_as_ssh(db: PgPool) {
     let done = typed(&target, "root", &line).await;
     let job = installed(&owner, &target, &done).await;
     assert_eq!(job["receipt"]["gatewayVersion"], json!(env!("CARGO_PKG_VERSION")));
+    let pinned = rows_matching(&world.app.db, "servers", "true").await[0]["management_fingerprint"].clone();
+    let own = target.run("proxima-gateway management-fingerprint").await;
+    assert_eq!(pinned, own.trim(), "the certificate of port 6060 is known");
     let token = line.split("PROXIMA_INSTALL_TOKEN=").nth(1).unwrap().split(';').next().unwrap();
     assert!(!format!("{}{}", done.stdout, done.stderr).contains(token), "the terminal shows no secret");
     assert!(!target.run("journalctl --no-pager -q | cat").await.contains(token));
