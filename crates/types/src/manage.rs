@@ -88,6 +88,11 @@ pub struct ProcessMark {
     pub pid: u32,
     #[schema(required)]
     pub kernel_boot: Option<Uuid>,
+    /// When the kernel booted, in seconds since 1970, as `/proc/stat` says: a container may have a boot id of its own that
+    /// its locked down services do not see.
+    #[serde(default)]
+    #[schema(required)]
+    pub kernel_boot_time: Option<u64>,
     /// In clock ticks after the kernel's boot.
     #[schema(required)]
     pub start_ticks: Option<u64>,

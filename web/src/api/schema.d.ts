@@ -1547,6 +1547,12 @@ export interface components {
             kernelBoot: string | null;
             /**
              * Format: int64
+             * @description When the kernel booted, in seconds since 1970, as `/proc/stat` says: a container may have a boot id of its own that
+             *     its locked down services do not see.
+             */
+            kernelBootTime: number | null;
+            /**
+             * Format: int64
              * @description In clock ticks after the kernel's boot.
              */
             startTicks: number | null;

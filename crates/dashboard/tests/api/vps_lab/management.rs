@@ -99,6 +99,9 @@ async fn changes_arrive_by_a_nudge_and_without_the_port_by_the_next_heartbeat(db
     let (status, id) = (&checked["status"], world.customer.server_id.to_string());
     assert_eq!((&status["phase"], &status["openPorts"]), (&json!("serving"), &json!([PORT])), "{checked:#}");
     assert_eq!(status["serverId"], json!(id));
+    // Also to who looks from outside of the service's own view of the box.
+    let said = target.run("proxima-gateway status").await;
+    assert!(said.starts_with("serving"), "{said}");
 
     owner.serves_on(&[PORT, OTHER_PORT]).await;
     until_open(&target, OTHER_PORT, true).await;
