@@ -172,11 +172,11 @@ fn owner(locked: &LockedLicense, mut metadata: Value) -> Value {
 }
 
 /// Audits, as the system's, every license whose passing into EXPIRED is seen for the first time.
-/// Returns how many.
+/// Returns whose.
 ///
 /// # Errors
 /// When the database is not to be had.
-pub async fn observe_expiries(db: &proxima_db::PgPool) -> AppResult<usize> {
+pub async fn observe_expiries(db: &proxima_db::PgPool) -> AppResult<Vec<ServerId>> {
     let mut tx = db.begin().await.map_err(proxima_db::DbError::from)?;
     let observed = licenses::observe_expiries(&mut tx).await?;
     for expiry in &observed {
@@ -185,5 +185,5 @@ pub async fn observe_expiries(db: &proxima_db::PgPool) -> AppResult<usize> {
         audit::succeeded(&mut tx, &Actor::system(), "server.license.expire", Some(target), metadata).await?;
     }
     commit(tx).await?;
-    Ok(observed.len())
+    Ok(observed.into_iter().map(|expiry| ServerId(expiry.server_id)).collect())
 }

@@ -26,12 +26,14 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-/// Audits expiries and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
+/// Audits expiries (and nudges their gateways) and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
 ///
 /// # Errors
 /// When the database is not to be had.
 pub async fn sweep(app: &App) -> AppResult<()> {
-    licenses::observe_expiries(&app.db).await?;
+    for server in licenses::observe_expiries(&app.db).await? {
+        app.nudges.request(server);
+    }
     licenses::rotation::finish(&app.db, &[]).await?;
     observe_shared_keys(app).await?;
     install_tokens::give_up_silent(app).await?;

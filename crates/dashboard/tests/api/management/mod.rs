@@ -181,6 +181,23 @@ async fn a_port_that_does_not_answer_is_told_and_tried_again(db: PgPool) {
     assert!(!dump(&db).await.contains("sk_"));
 }
 
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_license_that_expires_by_its_date_is_followed_by_a_nudge(db: PgPool) {
+    let gateway = FakeGateway::start().await;
+    let world = installed(db.clone(), &gateway, config(&gateway)).await;
+    world.license("revoke").await;
+    gateway.until_nudged(1).await;
+    world.quiet().await;
+    jobs::sweep(&world.app.app).await.unwrap();
+    sqlx::query("UPDATE servers SET grace_expires_at = clock_timestamp()").execute(&db).await.unwrap();
+    jobs::sweep(&world.app.app).await.unwrap();
+    gateway.until_nudged(2).await;
+    world.quiet().await;
+    jobs::sweep(&world.app.app).await.unwrap();
+    world.quiet().await;
+    assert_eq!(gateway.connections(), 2, "once");
+}
+
 /// In its restart loop it refuses connections on every port.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_gateway_that_its_license_stopped_tells_nothing_of_its_port(db: PgPool) {
