@@ -1,4 +1,4 @@
-import { Group, List, NativeSelect, NumberInput, Stack } from '@mantine/core';
+import { List, Stack } from '@mantine/core';
 import { useState } from 'react';
 import { useRevokeLicense } from '@/api/licenses';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
@@ -6,15 +6,15 @@ import { useNow } from '@/lib/clock';
 import { notifyDone } from '@/lib/notify';
 import { spokenUtc } from '@/lib/time';
 import { licenseError } from './conflict';
-import { GRACE_UNITS, graceLength, type GraceUnit } from './grace';
+import { GRACE_UNITS, graceLength } from './grace';
+import type { LengthUnit } from './length';
+import { LengthFields } from './LengthFields';
 import type { LicenseDialogProps } from './LicenseActions';
-
-const UNITS = Object.keys(GRACE_UNITS) as GraceUnit[];
 
 export function RevokeDialog({ opened, onClose, license }: LicenseDialogProps) {
   const revoke = useRevokeLicense(license.serverId);
   const [amount, setAmount] = useState<number | string>(license.defaultGraceDays);
-  const [unit, setUnit] = useState<GraceUnit>('days');
+  const [unit, setUnit] = useState<LengthUnit>('days');
   const now = useNow();
   const length = graceLength(amount, unit);
 
@@ -46,27 +46,15 @@ export function RevokeDialog({ opened, onClose, license }: LicenseDialogProps) {
       }}
     >
       <Stack gap="md">
-        <Group gap="xs" align="flex-start" wrap="nowrap">
-          <NumberInput
-            label="Grace length"
-            value={amount}
-            onChange={setAmount}
-            min={0}
-            decimalScale={2}
-            hideControls
-            error={length.problem}
-            style={{ flex: 1 }}
-            data-autofocus
-          />
-          <NativeSelect
-            label="Unit"
-            data={UNITS}
-            value={unit}
-            onChange={(event) => {
-              setUnit(event.currentTarget.value as GraceUnit);
-            }}
-          />
-        </Group>
+        <LengthFields
+          label="Grace length"
+          units={GRACE_UNITS}
+          amount={amount}
+          unit={unit}
+          problem={length.problem}
+          onAmount={setAmount}
+          onUnit={setUnit}
+        />
         {length.seconds !== null && <WhatHappens end={new Date(now + length.seconds * 1000).toISOString()} none={length.seconds === 0} />}
       </Stack>
     </ConfirmDialog>

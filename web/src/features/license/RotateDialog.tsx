@@ -1,4 +1,4 @@
-import { Group, List, NativeSelect, NumberInput, Stack } from '@mantine/core';
+import { List, Stack } from '@mantine/core';
 import { useState } from 'react';
 import { useRotateLicense } from '@/api/licenses';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
@@ -6,15 +6,15 @@ import { useNow } from '@/lib/clock';
 import { notifyDone } from '@/lib/notify';
 import { spokenUtc } from '@/lib/time';
 import type { LicenseDialogProps } from './LicenseActions';
-import { LIMIT_UNITS, rotationLimit, type LimitUnit } from './rotationLimit';
-
-const UNITS = Object.keys(LIMIT_UNITS) as LimitUnit[];
+import { UNIT_SECONDS, type LengthUnit } from './length';
+import { LengthFields } from './LengthFields';
+import { LIMIT_UNITS, rotationLimit } from './rotationLimit';
 
 export function RotateDialog({ opened, onClose, license, installed }: LicenseDialogProps) {
   const rotate = useRotateLicense(license.serverId);
-  const initial = license.defaultRotationLimitSeconds / LIMIT_UNITS.hours;
+  const initial = license.defaultRotationLimitSeconds / UNIT_SECONDS.hours;
   const [amount, setAmount] = useState<number | string>(initial);
-  const [unit, setUnit] = useState<LimitUnit>('hours');
+  const [unit, setUnit] = useState<LengthUnit>('hours');
   const now = useNow();
   const limit = rotationLimit(amount, unit);
 
@@ -45,27 +45,15 @@ export function RotateDialog({ opened, onClose, license, installed }: LicenseDia
       }}
     >
       <Stack gap="md">
-        <Group gap="xs" align="flex-start" wrap="nowrap">
-          <NumberInput
-            label="Time limit"
-            value={amount}
-            onChange={setAmount}
-            min={0}
-            decimalScale={2}
-            hideControls
-            error={limit.problem}
-            style={{ flex: 1 }}
-            data-autofocus
-          />
-          <NativeSelect
-            label="Unit"
-            data={UNITS}
-            value={unit}
-            onChange={(event) => {
-              setUnit(event.currentTarget.value as LimitUnit);
-            }}
-          />
-        </Group>
+        <LengthFields
+          label="Time limit"
+          units={LIMIT_UNITS}
+          amount={amount}
+          unit={unit}
+          problem={limit.problem}
+          onAmount={setAmount}
+          onUnit={setUnit}
+        />
         {limit.seconds !== null && <WhatHappens end={new Date(now + limit.seconds * 1000).toISOString()} installed={installed} />}
       </Stack>
     </ConfirmDialog>
