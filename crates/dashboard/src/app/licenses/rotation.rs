@@ -75,6 +75,7 @@ pub async fn cancel(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<Li
     let metadata = owner(&locked, json!({ "newKeyEndsIn": open.last4, "startedBy": open.started_by }));
     audit::succeeded(&mut tx, admin, ACTION, target(&locked), metadata).await?;
     commit(tx).await?;
+    app.nudges.request(id);
     Ok(after)
 }
 

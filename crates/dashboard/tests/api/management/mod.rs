@@ -198,6 +198,17 @@ async fn a_license_that_expires_by_its_date_is_followed_by_a_nudge(db: PgPool) {
     assert_eq!(gateway.connections(), 2, "once");
 }
 
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_rotation_and_its_cancel_are_followed_by_a_nudge(db: PgPool) {
+    let gateway = FakeGateway::start().await;
+    let world = installed(db, &gateway, config(&gateway)).await;
+    world.license("rotate").await;
+    gateway.until_nudged(1).await;
+    world.quiet().await;
+    world.license("rotate/cancel").await;
+    gateway.until_nudged(2).await;
+}
+
 /// In its restart loop it refuses connections on every port.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_gateway_that_its_license_stopped_tells_nothing_of_its_port(db: PgPool) {
