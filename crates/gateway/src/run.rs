@@ -1,6 +1,7 @@
 //! `proxima-gateway run`: puts the rooms together, waits for a signal, drains.
 
-use crate::agent::judge::StopReason;
+use crate::agent::client::HeartbeatClient;
+use crate::agent::judge::{StopReason, judge};
 use crate::agent::store::StateDir;
 use crate::agent::{Agent, Equipment};
 use crate::cli::{Options, Switch};
@@ -65,6 +66,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let desk = Arc::new(Desk::default());
     let management = start_management(options, &identity, &desk, &metrics);
     let agent = Agent::new(Equipment {
+        transport: Box::new(HeartbeatClient::new(&identity)),
+        judge,
         identity,
         clock: Arc::new(SystemClock::new()),
         rng,

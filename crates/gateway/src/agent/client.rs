@@ -7,6 +7,7 @@ use crate::names::Names;
 use proxima_types::LicenseKey;
 use proxima_types::heartbeat::{HEARTBEAT_PATH, HeartbeatRequest, MAX_ANSWER_BYTES, NONCE_HEADER};
 use proxima_types::identity::GatewayIdentity;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,34 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
 }
 
+/// An answer that is on its way; the error is one sentence. It borrows nothing of the agent.
+pub type Sending = Pin<Box<dyn Future<Output = Result<RawAnswer, String>> + Send>>;
+
+/// How a heartbeat reaches the dashboard: [`HeartbeatClient`], or the network of a simulation.
+pub trait Transport: Send {
+    /// Sends one request; ends within 10 s.
+    fn send(&mut self, nonce: &str, key: &LicenseKey, request: &HeartbeatRequest) -> Sending;
+}
+
+/// One attempt over `transport`.
+pub(super) fn attempt(
+    transport: &mut dyn Transport,
+    nonce: String,
+    key: &LicenseKey,
+    request: &HeartbeatRequest,
+) -> impl Future<Output = Attempt> + Send + 'static {
+    let sending = transport.send(&nonce, key, request);
+    async move {
+        match sending.await {
+            Ok(answer) => {
+                let retry_after = retry_after(&answer);
+                Attempt { nonce, outcome: HttpOutcome::Answer(answer), retry_after }
+            }
+            Err(why) => Attempt { nonce, outcome: HttpOutcome::NoAnswer(why), retry_after: None },
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct HeartbeatClient {
     /// `None` until it could be built: a host without root certificates is silence, not an end.
@@ -64,29 +93,17 @@ impl HeartbeatClient {
         self.client = Some(client.clone());
         Ok(client)
     }
+}
 
-    /// One attempt, on its own: it borrows nothing of the agent.
-    pub fn attempt(
-        &mut self,
-        nonce: String,
-        key: &LicenseKey,
-        request: &HeartbeatRequest,
-    ) -> impl Future<Output = Attempt> + Send + 'static {
-        let sending = self
-            .ready()
-            .map(|client| client.post(&self.url).bearer_auth(key.expose()).header(NONCE_HEADER, &nonce).json(request));
-        async move {
-            let received = match sending {
-                Ok(sending) => receive(sending).await,
-                Err(why) => Err(why),
-            };
-            match received {
-                Ok(answer) => {
-                    let retry_after = retry_after(&answer);
-                    Attempt { nonce, outcome: HttpOutcome::Answer(answer), retry_after }
-                }
-                Err(why) => Attempt { nonce, outcome: HttpOutcome::NoAnswer(why), retry_after: None },
+impl Transport for HeartbeatClient {
+    fn send(&mut self, nonce: &str, key: &LicenseKey, request: &HeartbeatRequest) -> Sending {
+        match self.ready() {
+            Ok(client) => {
+                let sending =
+                    client.post(&self.url).bearer_auth(key.expose()).header(NONCE_HEADER, nonce).json(request);
+                Box::pin(receive(sending))
             }
+            Err(why) => Box::pin(std::future::ready(Err(why))),
         }
     }
 }

@@ -106,6 +106,9 @@ fn default_interval() -> u32 {
     DEFAULT_INTERVAL_SECONDS
 }
 
+/// Turns an outcome into a verdict: [`judge`].
+pub type Judge = fn(&HttpOutcome, &[DashboardPublicKey], Expected<'_>) -> Verdict;
+
 /// Judges one outcome against the question it answers.
 #[must_use]
 pub fn judge(outcome: &HttpOutcome, keys: &[DashboardPublicKey], expected: Expected<'_>) -> Verdict {

@@ -23,9 +23,9 @@ use crate::manage::desk::Desk;
 use crate::metrics::Metrics;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use client::{Attempt, HeartbeatClient};
+use client::{Attempt, Transport};
 use config::Configs;
-use judge::{HttpOutcome, Silence, StopReason, Terms, Verdict, judge};
+use judge::{HttpOutcome, Judge, Silence, StopReason, Terms, Verdict};
 use keys::{Keys, Taken};
 use proxima_signing::Expected;
 use proxima_types::LicenseKey;
@@ -58,6 +58,9 @@ const NUDGE_GAP: Duration = Duration::from_secs(1);
 pub struct Equipment {
     pub identity: GatewayIdentity,
     pub clock: Arc<dyn Clock>,
+    pub transport: Box<dyn Transport>,
+    /// [`judge::judge`]; a test of the tests gives a wrong one.
+    pub judge: Judge,
     /// A CSPRNG: nonces come from it.
     pub rng: StdRng,
     pub state: StateDir,
@@ -83,7 +86,8 @@ pub struct Agent {
     listeners: Listeners,
     metrics: Arc<Metrics>,
     desk: Arc<Desk>,
-    client: HeartbeatClient,
+    transport: Box<dyn Transport>,
+    judge: Judge,
     keys: Keys,
     schedule: Schedule,
     configs: Configs,
@@ -112,7 +116,8 @@ impl Agent {
         let boot_id = uuid::Builder::from_random_bytes(given.rng.random()).into_uuid();
         let reporter = Reporter::new(&given.identity, boot_id, &given.clock.read(), Arc::clone(&given.metrics));
         Self {
-            client: HeartbeatClient::new(&given.identity),
+            transport: given.transport,
+            judge: given.judge,
             keys: Keys::load(&given.state, &given.identity),
             schedule: Schedule::default(),
             configs: Configs::load(&given.state, &given.identity),
@@ -142,6 +147,7 @@ impl Agent {
     /// ends the process.
     pub async fn run(&mut self, stop: &CancellationToken) -> Option<StopReason> {
         let ended = tokio::select! {
+            biased;
             reason = self.beat_for_ever() => Some(reason),
             () = stop.cancelled() => None,
         };
@@ -200,10 +206,10 @@ impl Agent {
     /// Sends one request with this key, and judges what it came to.
     async fn ask(&mut self, key: LicenseKey) -> Result<Asked, StopReason> {
         let (nonce, request) = self.next_request();
-        let attempt = self.client.attempt(nonce, &key, &request);
+        let attempt = client::attempt(self.transport.as_mut(), nonce, &key, &request);
         let attempt = self.attend(attempt).await?;
         let expected = Expected { nonce: &attempt.nonce, key_digest: key.digest(), server_id: self.identity.server_id };
-        let verdict = judge(&attempt.outcome, &self.identity.dashboard_public_keys, expected);
+        let verdict = (self.judge)(&attempt.outcome, &self.identity.dashboard_public_keys, expected);
         Ok(Asked { key, attempt, verdict })
     }
 
@@ -214,8 +220,9 @@ impl Agent {
         while !self.beat_now && Instant::now() < end {
             let nap = TICK.min(end.saturating_duration_since(Instant::now()));
             tokio::select! {
-                () = tokio::time::sleep(nap) => {}
+                biased;
                 () = desk.nudged() => end = end.min(begun + NUDGE_GAP),
+                () = tokio::time::sleep(nap) => {}
             }
             self.look_after().await?;
         }

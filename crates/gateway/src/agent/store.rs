@@ -25,12 +25,74 @@ const LOCK_FILE: &str = "lock";
 /// No state file is larger, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The few operations that state files need; each is done, or has failed, when it returns.
+pub trait Disk: Send + std::fmt::Debug {
+    /// A file's bytes, `None` when it is missing.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn read(&self, name: &str) -> std::io::Result<Option<Vec<u8>>>;
+    /// Creates or empties a file, writes and syncs it.
+    ///
+    /// # Errors
+    /// Any: the file may hold a part then.
+    fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()>;
+    /// Puts `from` in the place of `to`.
+    ///
+    /// # Errors
+    /// When it could not.
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()>;
+    /// After this the renames before it survive a power cut.
+    ///
+    /// # Errors
+    /// When nobody knows whether they do.
+    fn sync(&self) -> std::io::Result<()>;
+}
+
+/// Replaces one file whole: whatever happens, the old or the new one is there.
+fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = format!(".{name}.tmp");
+    disk.write(&temporary, bytes)?;
+    disk.rename(&temporary, name)?;
+    disk.sync()
+}
+
+/// A directory. Files are its owner's and of mode 0600: root may run a command on the gateway's directory and must
+/// leave files that the gateway can read.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Disk for Folder {
+    fn read(&self, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+        read_bytes(&self.0.join(name))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let path = self.0.join(name);
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        let (owner, ours) = (std::fs::metadata(&self.0)?, file.metadata()?);
+        if (owner.uid(), owner.gid()) != (ours.uid(), ours.gid()) {
+            std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        std::fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+}
+
 /// An open state directory. One gateway at a time holds it.
 #[derive(Debug)]
 pub struct StateDir {
-    path: PathBuf,
+    disk: Box<dyn Disk>,
     /// Unlocked when closed, however the process ends.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl StateDir {
@@ -58,7 +120,13 @@ impl StateDir {
             ),
             error => anyhow::anyhow!("cannot lock the state directory {shown}: {error}"),
         })?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { disk: Box::new(Folder(path.to_owned())), _lock: Some(lock) })
+    }
+
+    /// The state on another disk, such as a simulated one, which nobody else holds.
+    #[must_use]
+    pub fn on(disk: Box<dyn Disk>) -> Self {
+        Self { disk, _lock: None }
     }
 
     /// Replaces one file by `value`. A full disk is logged; the old file stays.
@@ -75,13 +143,14 @@ impl StateDir {
     pub fn try_save<T: Serialize>(&self, name: &str, value: &T) -> anyhow::Result<()> {
         let mut json = serde_json::to_vec_pretty(value)?;
         json.push(b'\n');
-        write_bytes(&self.path, name, &json)
+        Ok(replace(self.disk.as_ref(), name, &json)?)
     }
 
     /// One file's value, or `None` when it is missing or damaged (which is logged).
     #[must_use]
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        match read(&self.path.join(name)) {
+        let bytes = self.disk.read(name).map_err(anyhow::Error::from);
+        match bytes.and_then(|bytes| Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)) {
             Ok(value) => value,
             Err(error) => {
                 tracing::warn!(file = name, error = format!("{error:#}"), "damaged state file ignored");
@@ -96,34 +165,27 @@ impl StateDir {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Option<T>> {
+    Ok(read_bytes(path)?.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
+}
+
+fn read_bytes(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     use std::io::Read as _;
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(Some(serde_json::from_slice(&bytes)?))
+    Ok(Some(bytes))
 }
 
-/// Replaces one file of `directory`, as its owner's and mode 0600: root may run a command on the
-/// gateway's directory and must leave files that the gateway can read.
+/// Replaces one file of `directory`.
 ///
 /// # Errors
 /// When it could not be written; the old file stays.
-pub fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    let temporary = directory.join(format!(".{name}.tmp"));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    let (owner, ours) = (std::fs::metadata(directory)?, file.metadata()?);
-    if (owner.uid(), owner.gid()) != (ours.uid(), ours.gid()) {
-        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
-    }
-    file.sync_all()?;
-    std::fs::rename(&temporary, directory.join(name))?;
-    File::open(directory)?.sync_all()?;
-    Ok(())
+pub fn write_bytes(directory: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    replace(&Folder(directory.to_owned()), name, bytes)
 }
 
 #[cfg(test)]
