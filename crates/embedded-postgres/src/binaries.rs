@@ -22,6 +22,10 @@ impl Binaries {
         self.folder.join(name)
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn in_folder(folder: PathBuf, major: u32) -> Option<Self> {
         let complete = ["initdb", "pg_ctl", "postgres", "psql"].iter().all(|name| folder.join(name).is_file());
         complete.then_some(Self { major, folder })
@@ -105,6 +109,7 @@ mod tests {
         let other = choose(vec![fake(17), fake(16)], Path::new("/d"), Some(15)).expect_err("other major").to_string();
         assert!(other.contains("written by PostgreSQL 15, but only 17, 16 is installed"), "{other}");
         assert!(other.contains("apt-get install postgresql-15"), "{other}");
+        assert!(other.contains("proxima-dashboard upgrade-database"), "{other}");
     }
 
     #[test]

@@ -17,10 +17,10 @@ use crate::settings;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
-    layout: Layout,
-    account: Account,
-    binaries: Binaries,
-    options: Options,
+    pub(crate) layout: Layout,
+    pub(crate) account: Account,
+    pub(crate) binaries: Binaries,
+    pub(crate) options: Options,
 }
 
 impl Cluster {
@@ -48,6 +48,10 @@ impl Cluster {
         self.binaries.major
     }
 
+    pub(crate) fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
     /// Creates the data if there is none, and starts the server unless it runs already.
     pub(crate) async fn ensure_running(&self) -> Result<(), Error> {
         if self.layout.written_by().is_none() {
@@ -73,17 +77,23 @@ impl Cluster {
         if work.exists() {
             fs::remove_dir_all(&work).map_err(Error::io("delete", &work))?;
         }
-        make_private(&work, &self.account)?;
+        self.create_in(&work).await?;
+        command::write(&self.account, &work.join("postgresql.conf"), true, settings::INCLUDE).await?;
+        fs::rename(&work, &data).map_err(Error::io("create", &data))
+    }
+
+    /// An empty cluster with `initdb`'s own settings.
+    pub(crate) async fn create_in(&self, folder: &Path) -> Result<(), Error> {
+        make_private(folder, &self.account)?;
         let mut initdb =
             self.tool("initdb", ["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]);
         initdb.args(["--auth-local=trust", "--auth-host=reject"]).args((!self.options.fsync).then_some("--no-sync"));
-        initdb.arg("-D").arg(&work);
+        initdb.arg("-D").arg(folder);
         let output = command::run(initdb).await?;
         if !output.status.success() {
-            return Err(Error::Command { step: "initdb", detail: last_line(&output.stderr), log: work });
+            return Err(Error::Command { step: "initdb", detail: last_line(&output.stderr), log: folder.to_owned() });
         }
-        command::write(&self.account, &work.join("postgresql.conf"), true, settings::INCLUDE).await?;
-        fs::rename(&work, &data).map_err(Error::io("create", &data))
+        Ok(())
     }
 
     pub(crate) async fn start(&self) -> Result<(), Error> {
@@ -163,8 +173,12 @@ impl Cluster {
     }
 
     async fn psql(&self, statement: &str) -> Result<String, Error> {
+        self.psql_in("postgres", statement).await
+    }
+
+    pub(crate) async fn psql_in(&self, database: &str, statement: &str) -> Result<String, Error> {
         let mut psql =
-            self.tool("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-p", "5432", "-U", "postgres", "-d", "postgres"]);
+            self.tool("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-p", "5432", "-U", "postgres", "-d", database]);
         psql.arg("-h").arg(self.layout.socket_dir()).arg("-c").arg(statement);
         let output = command::run(psql).await?;
         if output.status.success() {

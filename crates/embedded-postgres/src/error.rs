@@ -15,7 +15,7 @@ pub enum Error {
     TooOld { found: u32 },
 
     #[error(
-        "the data in {} was written by PostgreSQL {wanted}, but only {} is installed; install it with: apt-get install postgresql-{wanted} (or move the data over with pg_upgrade)",
+        "the data in {} was written by PostgreSQL {wanted}, but only {} is installed; bring it back with: apt-get install postgresql-{wanted} (after an upgrade of the system from the former release's archive, see docs/operate.md), then move the data over with: proxima-dashboard upgrade-database",
         .data.display(), list(.installed)
     )]
     MajorMismatch { data: PathBuf, wanted: u32, installed: Vec<u32> },
@@ -51,6 +51,18 @@ pub enum Error {
 
     #[error("PostgreSQL in {} did not accept connections within {seconds} seconds; its log is in {}", .data.display(), .data.join("log").display())]
     NotReady { data: PathBuf, seconds: u64 },
+
+    #[error("the former data {} is still there; remove it when nobody wants to go back to it, with: rm -r {}", .former.display(), .former.display())]
+    FormerData { former: PathBuf },
+
+    #[error("the disk of {} has {} MiB free, and the upgrade needs {} MiB beside the old data; make room", .folder.display(), .free >> 20, .needed >> 20)]
+    NoRoom { folder: PathBuf, needed: u64, free: u64 },
+
+    #[error("what PostgreSQL {major} holds could not be read ({detail}); nothing was changed")]
+    Facts { major: u32, detail: String },
+
+    #[error("what the upgraded PostgreSQL holds is not what {} holds, which was left as it is; stop whatever writes to it and try again", .data.display())]
+    Differs { data: PathBuf },
 }
 
 impl Error {

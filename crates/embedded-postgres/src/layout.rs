@@ -17,6 +17,7 @@ const SOCKET_NAME: &str = "/.s.PGSQL.5432.lock";
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     folder: PathBuf,
+    data: PathBuf,
     socket_dir: PathBuf,
 }
 
@@ -38,11 +39,30 @@ impl Layout {
         } else {
             short_socket_dir(&folder, account)
         };
-        Ok(Self { folder, socket_dir })
+        Ok(Self { data: folder.join("data"), folder, socket_dir })
+    }
+
+    /// The same folder with another data directory of it.
+    pub(crate) fn with_data(&self, data: PathBuf) -> Self {
+        Self { data, ..self.clone() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.data.clone()
+    }
+
+    /// Where a move to a newer major version works.
+    pub(crate) fn upgrade(&self) -> PathBuf {
+        self.folder.join("data.upgrade")
+    }
+
+    /// Where the data of a former major version stays after a move.
+    pub(crate) fn former(&self, major: u32) -> PathBuf {
+        self.folder.join(format!("data.{major}"))
     }
 
     /// Where `initdb` works; renamed to [`data`](Self::data) once complete, so an interrupted one leaves nothing half-made.

@@ -12,7 +12,8 @@
 //! * Two programs never supervise one folder: the starter holds a lock ([`EmbeddedPostgres::attach_or_start`] is for short commands beside it).
 //! * Root never writes inside a folder that the unprivileged user owns; such writes are commands run as that user.
 //!
-//! The folder given holds `data/` (PostgreSQL's own), `socket/` and `supervisor.lock`.
+//! The folder given holds `data/` (PostgreSQL's own), `socket/` and `supervisor.lock`; while its major version is upgraded and afterwards also
+//! `data.upgrade/` and the former data, `data.15/` ([`Upgrade`]).
 
 mod account;
 mod binaries;
@@ -24,6 +25,7 @@ mod logs;
 mod options;
 mod settings;
 mod supervisor;
+mod upgrade;
 
 use std::path::Path;
 
@@ -34,6 +36,7 @@ use crate::cluster::Cluster;
 pub use crate::error::Error;
 use crate::layout::Lock;
 pub use crate::options::Options;
+pub use crate::upgrade::{MajorUpgrade, Moved, Upgrade};
 
 /// A running PostgreSQL. Call [`stop`](Self::stop); merely dropped, the server runs on and the next start adopts it.
 #[derive(Debug)]
@@ -55,6 +58,13 @@ impl EmbeddedPostgres {
     pub async fn start(folder: &Path, options: Options) -> Result<Self, Error> {
         let cluster = Cluster::open(folder, options).await?;
         let lock = Lock::take(cluster.layout())?.ok_or_else(|| Error::Locked { folder: folder.to_owned() })?;
+        if let Some(newer) = newer(&cluster).await {
+            tracing::warn!(
+                major = cluster.major(),
+                newer,
+                "a newer PostgreSQL is installed; move the data over with: proxima-dashboard upgrade-database"
+            );
+        }
         Self::supervise(cluster, lock).await
     }
 
@@ -90,6 +100,11 @@ impl EmbeddedPostgres {
         self.cluster.major()
     }
 
+    /// A newer major version that is installed and not used.
+    pub async fn newer(&self) -> Option<u32> {
+        newer(&self.cluster).await
+    }
+
     /// The directory of the socket, for people with `psql -h`.
     pub fn socket_dir(&self) -> &Path {
         self.cluster.layout().socket_dir()
@@ -108,6 +123,11 @@ impl EmbeddedPostgres {
         let _ = (&mut supervision.task).await;
         self.cluster.stop().await
     }
+}
+
+async fn newer(cluster: &Cluster) -> Option<u32> {
+    let newest = binaries::installed().await.first()?.major;
+    (newest > cluster.major()).then_some(newest)
 }
 
 impl Drop for Supervision {

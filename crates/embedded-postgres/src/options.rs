@@ -7,6 +7,7 @@ pub struct Options {
     pub(crate) fsync: bool,
     pub(crate) start_timeout: Duration,
     pub(crate) stop_timeout: Duration,
+    pub(crate) any_major: bool,
 }
 
 impl Default for Options {
@@ -16,6 +17,7 @@ impl Default for Options {
             fsync: true,
             start_timeout: Duration::from_secs(120),
             stop_timeout: Duration::from_secs(60),
+            any_major: false,
         }
     }
 }
@@ -42,6 +44,13 @@ impl Options {
     /// How long an orderly stop may take before the server is stopped at once (it then recovers at the next start).
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
+        self
+    }
+
+    /// `true` upgrades to the newest installed PostgreSQL even when the data is of that major already: for tests only, on machines that
+    /// have one.
+    pub fn upgrade_to_any_major(mut self, any: bool) -> Self {
+        self.any_major = any;
         self
     }
 }

@@ -9,6 +9,13 @@ pub(crate) const FILE: &str = "proxima.conf";
 pub(crate) const INCLUDE: &str =
     "\n# Rewritten at every start; put your own settings below it.\ninclude_if_exists = 'proxima.conf'\n";
 
+/// What people wrote below [`INCLUDE`].
+pub(crate) fn own(postgresql_conf: &str) -> &str {
+    postgresql_conf.split_once(INCLUDE).map_or("", |(_, own)| own)
+}
+
+/// `jit` is off because it needs memory that is writable and executable in turn, which a hardened unit forbids, and because no query here is
+/// long enough to gain by it.
 pub(crate) fn render(socket_dir: &Path, fsync: bool) -> String {
     let socket_dir = socket_dir.display().to_string().replace('\'', "''");
     let durable = if fsync { "on" } else { "off" };
@@ -22,6 +29,7 @@ shared_buffers = 128MB
 work_mem = 8MB
 maintenance_work_mem = 64MB
 max_wal_size = 1GB
+jit = off
 password_encryption = 'scram-sha-256'
 fsync = {durable}
 synchronous_commit = on
