@@ -7,7 +7,8 @@ LAB_STATE=/run/proxima-lab
 LAB_CACHE="$REPOSITORY/.cache/lab"
 # Of the route that keeps packets for a box from leaving by the default route while its cable is away; the cable's own route has metric 0.
 GUARD_METRIC=4096
-LAB_RECIPE="$REPOSITORY/scripts/lib/lab_base.sh"
+# Each kind of base tree has a recipe: plain, apt, upgraded.
+LAB_RECIPES="$REPOSITORY/scripts/lib/lab_base"
 
 need_root() { ((EUID == 0)) || die "the lab makes containers and network namespaces, which needs root; start it as root"; }
 
@@ -16,29 +17,46 @@ ensure_lab_tools() {
     install_wanted >&2
 }
 
-# ensure_base: sets LAB_BASE, the folder of the base tree; builds it when there is none of this recipe.
+# recipe KIND: the file that builds such a base.
+recipe() { if [[ "$1" == plain ]]; then printf '%s.sh' "$LAB_RECIPES"; else printf '%s_%s.sh' "$LAB_RECIPES" "$1"; fi; }
+
+# base_folder KIND: where it is, or will be; its name changes with its recipe and that of the plain base.
+base_folder() {
+    if [[ "$1" == plain ]]; then
+        printf '%s/base-%s' "$LAB_CACHE" "$(sha256sum "$(recipe plain)" | cut -c1-12)"
+    else
+        printf '%s/base-%s-%s' "$LAB_CACHE" "$1" "$(cat "$(recipe plain)" "$(recipe "$1")" | sha256sum | cut -c1-12)"
+    fi
+}
+
+# ensure_base KIND: sets LAB_BASE, the folder of that base tree; builds it when there is none of this recipe.
 ensure_base() {
     local lock
-    LAB_BASE="$LAB_CACHE/base-$(sha256sum "$LAB_RECIPE" | cut -c1-12)"
     mkdir -p "$LAB_CACHE"
     exec {lock}>"$LAB_CACHE/lock"
     # Others that want it wait for the one that builds it.
     flock "$lock"
-    if [[ ! -d "$LAB_BASE" ]]; then
-        # What an interrupted build left.
-        rm -rf --one-file-system "$LAB_CACHE"/*.part
-        step "the lab's base system" unshare --mount --propagation private -- bash "$LAB_RECIPE" "$LAB_BASE.part" >&2 ||
-            step_die "the lab's base system could not be built; the reason is above" \
-                "the lab's base system could not be fetched; check the network and start again"
-        mv "$LAB_BASE.part" "$LAB_BASE"
-        forget_old_bases
-    fi
+    if [[ "$1" != plain ]]; then build_base plain; fi
+    build_base "$1"
     exec {lock}>&-
+}
+
+build_base() {
+    LAB_BASE="$(base_folder "$1")"
+    if [[ -d "$LAB_BASE" ]]; then return 0; fi
+    # What an interrupted build left.
+    rm -rf --one-file-system "$LAB_CACHE"/*.part
+    step "the lab's base system ($1)" unshare --mount --propagation private -- bash "$(recipe "$1")" "$LAB_BASE.part" "$(base_folder plain)" >&2 ||
+        step_die "the lab's base system could not be built; the reason is above" \
+            "the lab's base system could not be fetched; check the network and start again"
+    mv "$LAB_BASE.part" "$LAB_BASE"
+    forget_old_bases
 }
 
 # Trees of former recipes, but those that a box still uses.
 forget_old_bases() {
-    local old name used="$LAB_BASE"
+    local old name kind used=''
+    for kind in plain apt upgraded; do used+=" $(base_folder "$kind")"; done
     for name in $(boxes); do used+=" $(setting "$name" base)"; done
     for old in "$LAB_CACHE"/base-*; do
         if [[ " $used " != *" $old "* ]]; then rm -rf --one-file-system "$old"; fi
