@@ -1,22 +1,33 @@
 import createClient from 'openapi-fetch';
 import { toApiError, unreachable } from './problem';
 import type { paths } from './schema';
+import { fetchWithStepUp } from './stepUp';
 
-type SessionEndedListener = () => void;
-let onSessionEnded: SessionEndedListener | null = null;
+type Listener = () => void;
+
+let onSessionEnded: Listener | null = null;
+let onEnrollmentRequired: Listener | null = null;
+
+/** Refusals of somebody who is signing in: no session has ended. */
+const SIGNING_IN = ['invalid_credentials', 'login_expired', 'passkey_refused'];
 
 /** Called whenever an answer says that nobody is signed in (any more). */
-export function setSessionEndedListener(listener: SessionEndedListener | null): void {
+export function setSessionEndedListener(listener: Listener | null): void {
   onSessionEnded = listener;
+}
+
+/** Called whenever an answer says that a second factor has to be added first. */
+export function setEnrollmentRequiredListener(listener: Listener | null): void {
+  onEnrollmentRequired = listener;
 }
 
 export const api = createClient<paths>({
   baseUrl: window.location.origin,
   credentials: 'same-origin',
-  fetch: (request) => globalThis.fetch(request),
+  fetch: fetchWithStepUp,
 });
 
-interface Answer<T> {
+export interface Answer<T> {
   data?: T;
   error?: unknown;
   response: Response;
@@ -33,8 +44,20 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   }
   if (!answer.response.ok) {
     const error = toApiError(answer.response, answer.error);
-    if (error.status === 401 && error.code !== 'invalid_credentials') onSessionEnded?.();
+    if (error.status === 401 && !SIGNING_IN.includes(error.code)) onSessionEnded?.();
+    if (error.code === 'enrollment_required') onEnrollmentRequired?.();
     throw error;
   }
   return answer.data as T;
 }
+
+interface Options {
+  params?: { path?: Record<string, string>; query?: Record<string, string | number | undefined> };
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+type Loose = Record<'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', <T>(path: string, options?: Options) => Promise<Answer<T>>>;
+
+/** The same client for routes that the API's document does not describe yet. */
+export const loose = api as unknown as Loose;

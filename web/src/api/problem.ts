@@ -31,8 +31,12 @@ function fallbackMessage(status: number): string {
   return `The dashboard refused the request (${status}).`;
 }
 
+/** Somebody closed the question whether it is them. */
+const NOT_PROVEN = 'Nothing was changed: it was not confirmed that it is you.';
+
 export function toApiError(response: Response, body: unknown): ApiError {
   if (!isProblem(body)) return new ApiError(response.status, null, fallbackMessage(response.status));
+  if (body.code === 'step_up_required') return new ApiError(response.status, body, NOT_PROVEN);
   const text = [body.detail, body.title].find((part) => typeof part === 'string' && part !== '');
   return new ApiError(response.status, body, text ?? fallbackMessage(response.status));
 }

@@ -2,6 +2,7 @@ import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider, type QueryClient } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
+import { StepUpDialog } from '@/features/stepUp/StepUpDialog';
 import type { AppRouter } from './router';
 import { cssVariables, theme } from './theme';
 
@@ -17,6 +18,7 @@ export function App({ router, queryClient }: { router: AppRouter; queryClient: Q
     >
       <QueryClientProvider client={queryClient}>
         <Notifications position="bottom-right" limit={4} />
+        <StepUpDialog />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

@@ -9,7 +9,7 @@ import { CrashPage } from '@/features/shell/CrashPage';
 import { NotFoundPage } from '@/features/shell/NotFoundPage';
 import { noteNavigation } from '@/lib/navigation';
 import { homeOf, safeRedirect } from '@/lib/redirect';
-import { auditSearch, loginSearch, usersSearch } from './search';
+import { auditSearch, endpointKindSearch, loginSearch, usersSearch } from './search';
 
 interface RouterContext {
   queryClient: QueryClient;
@@ -139,6 +139,31 @@ const settingsRoute = createRoute({
   component: lazyRouteComponent(() => import('@/features/settings/SettingsPage'), 'SettingsPage'),
 });
 
+const keysRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/settings/keys',
+  component: lazyRouteComponent(() => import('@/features/keys/KeysPage'), 'KeysPage'),
+});
+
+const notificationsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/settings/notifications',
+  component: lazyRouteComponent(() => import('@/features/notifications/NotificationsPage'), 'NotificationsPage'),
+});
+
+const addEndpointRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/settings/notifications/new',
+  validateSearch: endpointKindSearch,
+  component: lazyRouteComponent(() => import('@/features/notifications/AddEndpointPage'), 'AddEndpointPage'),
+});
+
+const endpointRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/settings/notifications/$endpointId',
+  component: lazyRouteComponent(() => import('@/features/notifications/EndpointPage'), 'EndpointPage'),
+});
+
 const appRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: '/app',
@@ -178,7 +203,8 @@ const routeTree = rootRoute.addChildren([
   shellRoute.addChildren([
     indexRoute,
     adminRoute.addChildren([
-      adminIndexRoute, fleetRoute, usersRoute, addUserRoute, editUserRoute, auditRoute, settingsRoute,
+      adminIndexRoute, fleetRoute, usersRoute, addUserRoute, editUserRoute, auditRoute, settingsRoute, keysRoute,
+      notificationsRoute, addEndpointRoute, endpointRoute,
     ]),
     appRoute.addChildren([appIndexRoute, appServerRoute]),
     accountRoute,

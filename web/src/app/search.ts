@@ -1,5 +1,6 @@
 import { USER_SORTS, type UserFilters } from '@/api/users';
 import type { AuditFilters } from '@/api/admin';
+import type { EndpointKind } from '@/api/notifications';
 import { LICENSE_OPTIONS, ROLE_OPTIONS, SERVER_STATUS_OPTIONS } from '@/lib/words';
 
 type Raw = Record<string, unknown>;
@@ -48,4 +49,8 @@ export interface LoginSearch {
 
 export function loginSearch(raw: Raw): LoginSearch {
   return compact({ redirect: text(raw.redirect), ended: raw.ended === true ? true : undefined });
+}
+
+export function endpointKindSearch(raw: Raw): { kind: EndpointKind } {
+  return { kind: oneOf<EndpointKind>(raw.kind, ['WEBHOOK', 'EMAIL']) ?? 'WEBHOOK' };
 }

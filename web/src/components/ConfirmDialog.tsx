@@ -21,8 +21,10 @@ interface ConfirmDialogProps {
 }
 
 export function ConfirmDialog(props: ConfirmDialogProps) {
+  // While it waits, another dialog may be asking who it is: closing that one must not close this one.
+  const idle = props.pending !== true;
   return (
-    <Modal.Root opened={props.opened} onClose={props.onClose} centered size={480}>
+    <Modal.Root opened={props.opened} onClose={props.onClose} centered size={480} closeOnEscape={idle} closeOnClickOutside={idle}>
       <Modal.Overlay backgroundOpacity={0.45} />
       <Modal.Content radius="md">
         {/* A page has one banner, and it is not this. */}

@@ -12,6 +12,7 @@ import { UnsavedGuard } from '@/components/UnsavedGuard';
 import { allowlistCsv, toEntries, type AllowlistEntry } from '@/lib/allowlist';
 import { notifyDone } from '@/lib/notify';
 import { AllowlistInput } from './AllowlistInput';
+import { SettingsTabs } from './SettingsTabs';
 
 const sameList = (a: readonly string[], b: readonly string[]): boolean => a.join('\n') === b.join('\n');
 
@@ -97,6 +98,7 @@ export function SettingsForm({ settings }: { settings: Settings }) {
           </Group>
         }
       />
+      <SettingsTabs />
       <Stack gap="md">
         {failure !== null && (
           <Notice tone="bad" title="The settings were not saved">

@@ -4,6 +4,7 @@ import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines } from '@/components/States';
 import { SettingsForm } from './SettingsForm';
+import { SettingsTabs } from './SettingsTabs';
 
 export function SettingsPage() {
   const settings = useQuery(settingsQuery);
@@ -11,6 +12,7 @@ export function SettingsPage() {
   return (
     <div style={{ maxWidth: 760 }}>
       <PageHeader title="Settings" purpose="What holds for every server of this dashboard." />
+      <SettingsTabs />
       {settings.isError ? (
         <ErrorState what="The settings" error={settings.error} onRetry={() => void settings.refetch()} retrying={settings.isFetching} />
       ) : (

@@ -1,0 +1,83 @@
+import { Button, Group, NumberInput, Stack } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { useState } from 'react';
+import { useUpdateNotificationSettings, type NotificationSettings } from '@/api/notifications';
+import { Notice } from '@/components/Notice';
+import { Section } from '@/components/Section';
+import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
+import { notifyDone } from '@/lib/notify';
+import classes from './notifications.module.css';
+import { settingsBody } from './settingsBody';
+
+type Values = Pick<NotificationSettings, 'licenseEndingHours' | 'offlineSettleMinutes' | 'silentHours'>;
+
+function within(min: number, max: number) {
+  return (value: number | string): string | null => {
+    const number = Number(value);
+    return value !== '' && Number.isInteger(number) && number >= min && number <= max ? null : `Use a whole number from ${min} to ${max}.`;
+  };
+}
+
+const plain = { allowDecimal: false, allowNegative: false, clampBehavior: 'none' } as const;
+
+export function ThresholdsForm({ settings }: { settings: NotificationSettings }) {
+  const update = useUpdateNotificationSettings();
+  const [failure, setFailure] = useState<string | null>(null);
+  const { licenseEndingHours, offlineSettleMinutes, silentHours } = settings;
+  const form = useForm<Values>({
+    initialValues: { licenseEndingHours, offlineSettleMinutes, silentHours },
+    validateInputOnBlur: true,
+    enhanceGetInputProps: keepShownError,
+    validate: { licenseEndingHours: within(1, 720), offlineSettleMinutes: within(1, 1_440), silentHours: within(1, 8_760) },
+  });
+  const changed = (['licenseEndingHours', 'offlineSettleMinutes', 'silentHours'] as const).some((name) => form.values[name] !== settings[name]);
+
+  return (
+    <Section title="When to tell" hint="How long to wait before something counts as news.">
+      <form
+        noValidate
+        onSubmit={form.onSubmit(async (values) => {
+          setFailure(null);
+          try {
+            await update.mutateAsync(settingsBody(settings, values));
+            notifyDone('The settings were saved.');
+          } catch (error) {
+            setFailure(applyProblem(form, error));
+          }
+        }, focusFirstError)}
+      >
+        <Stack gap="md">
+          {failure !== null && <Notice tone="bad">{failure}</Notice>}
+          <div className={classes.numbers}>
+            <NumberInput
+              label="Grace is about to end"
+              description="Told this long before the grace of a license ends."
+              suffix=" hours"
+              {...plain}
+              {...form.getInputProps('licenseEndingHours')}
+            />
+            <NumberInput
+              label="Gateway is offline"
+              description="Told once it has been offline for this long; restarts stay quiet."
+              suffix=" minutes"
+              {...plain}
+              {...form.getInputProps('offlineSettleMinutes')}
+            />
+            <NumberInput
+              label="Gateway is silent"
+              description="Told again once a licensed gateway has not been heard for this long."
+              suffix=" hours"
+              {...plain}
+              {...form.getInputProps('silentHours')}
+            />
+          </div>
+          <Group justify="flex-end">
+            <Button type="submit" disabled={!changed} loading={update.isPending}>
+              Save times
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Section>
+  );
+}

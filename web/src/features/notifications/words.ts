@@ -1,0 +1,44 @@
+import type { Delivery, DeliveryState, Endpoint, EndpointKind, SmtpTls } from '@/api/notifications';
+import type { Tone } from '@/lib/words';
+
+export const KIND: Record<EndpointKind, string> = { WEBHOOK: 'Webhook', EMAIL: 'E-mail' };
+
+export const DELIVERY_STATE: Record<DeliveryState, { label: string; tone: Tone }> = {
+  WAITING: { label: 'Waiting', tone: 'busy' },
+  DELIVERED: { label: 'Delivered', tone: 'ok' },
+  FAILED: { label: 'Failed', tone: 'bad' },
+  CANCELLED: { label: 'Cancelled', tone: 'idle' },
+};
+
+export const DELIVERY_STATES = (Object.keys(DELIVERY_STATE) as DeliveryState[]).map((value) => ({
+  value,
+  label: DELIVERY_STATE[value].label,
+}));
+
+export const TLS_CHOICES: { value: SmtpTls; label: string }[] = [
+  { value: 'STARTTLS', label: 'STARTTLS (usually port 587)' },
+  { value: 'TLS', label: 'TLS (usually port 465)' },
+  { value: 'NONE', label: 'None (only to this machine)' },
+];
+
+export function endpointState(endpoint: Endpoint): { label: string; tone: Tone } {
+  if (!endpoint.enabled) {
+    if (endpoint.disabledReason === 'GONE' || endpoint.disabledReason === 'FAILURES') return { label: 'Switched off', tone: 'bad' };
+    return { label: 'Off', tone: 'idle' };
+  }
+  return endpoint.failingSince === null ? { label: 'On', tone: 'ok' } : { label: 'Failing', tone: 'bad' };
+}
+
+export function destination(endpoint: Endpoint): string {
+  return endpoint.kind === 'WEBHOOK' ? (endpoint.url ?? '') : endpoint.recipients.join(', ');
+}
+
+/** A waiting one that was tried before is being retried; say so. */
+export function deliveryState(delivery: Delivery): { label: string; tone: Tone } {
+  return delivery.state === 'WAITING' && delivery.attempts > 0 ? { label: 'Retrying', tone: 'warn' } : DELIVERY_STATE[delivery.state];
+}
+
+/** One address a line, or separated by commas or semicolons. */
+export function recipientsOf(text: string): string[] {
+  return [...new Set(text.split(/[\s,;]+/).filter((part) => part !== ''))];
+}

@@ -1,0 +1,32 @@
+import { browserSupportsWebAuthn, startAuthentication, startRegistration, WebAuthnError } from '@simplewebauthn/browser';
+import type { AddCeremony, SignCeremony, SignedCeremony } from '@/api/access';
+import { ApiError } from '@/api/problem';
+
+/** Passkeys belong to a domain: elsewhere the browser refuses them, so they are not offered there. */
+export function passkeysUsable(options: { rpId: string | null } | undefined, hostname: string = window.location.hostname): boolean {
+  const rpId = options?.rpId;
+  if (rpId === null || rpId === undefined || !browserSupportsWebAuthn()) return false;
+  return hostname === rpId || hostname.endsWith(`.${rpId}`);
+}
+
+/** Has the browser sign; with `autofill` it waits until a passkey is chosen from the list below the field. */
+export async function signWithPasskey({ ceremonyId, publicKey }: SignCeremony, autofill = false): Promise<SignedCeremony> {
+  const credential = await startAuthentication({ optionsJSON: publicKey, useBrowserAutofill: autofill, verifyBrowserAutofillInput: false });
+  return { ceremonyId, credential };
+}
+
+export async function createPasskey({ ceremonyId, publicKey }: AddCeremony) {
+  const credential = await startRegistration({ optionsJSON: publicKey });
+  return { ceremonyId, credential };
+}
+
+/** What the browser's refusal means, in words; null when it was not the browser that refused. */
+export function passkeyMessage(error: unknown): string | null {
+  if (error instanceof ApiError || !(error instanceof Error)) return null;
+  const code = error instanceof WebAuthnError ? error.code : '';
+  const name = error.name;
+  if (code === 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED' || name === 'InvalidStateError') return 'This device already holds a passkey of yours.';
+  if (name === 'NotAllowedError' || name === 'AbortError') return 'The passkey was not used: it was cancelled, or it took too long. Try again.';
+  if (name === 'SecurityError') return 'Passkeys do not work at this address. Open the dashboard by its usual name, over HTTPS.';
+  return 'The browser could not use the passkey. Try again, or choose another way.';
+}
