@@ -1,6 +1,5 @@
 //! `proxima-dashboard`: the control plane's program.
 
-use clap::Parser as _;
 use proxima_dashboard::cli::{Cli, run};
 use std::process::ExitCode;
 
@@ -9,5 +8,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run(Cli::parse()).await
+    match Cli::load() {
+        Ok(cli) => run(cli).await,
+        Err(code) => code,
+    }
 }

@@ -62,13 +62,19 @@ fn command(program: &str, args: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROXIMA_") || name == "RUST_LOG") {
         command.env_remove(name);
     }
-    command.env_remove("DATABASE_URL");
+    command.env_remove("DATABASE_URL").env_remove("DATABASE_URL_FILE").env_remove("CREDENTIALS_DIRECTORY");
     command
 }
 
 /// Runs a program to its end.
 pub async fn run_program(program: &str, args: &[&str], stdin: &str) -> Finished {
+    run_program_with(program, args, &[], stdin).await
+}
+
+/// The same, with variables.
+pub async fn run_program_with(program: &str, args: &[&str], env: &[(&str, &str)], stdin: &str) -> Finished {
     let mut child = command(program, args)
+        .envs(env.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

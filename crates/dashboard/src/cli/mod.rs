@@ -1,5 +1,6 @@
 //! The command line.
 
+mod check_config;
 mod create_admin;
 mod database;
 mod doctor;
@@ -9,8 +10,10 @@ mod reset_password;
 mod serve;
 mod words;
 
+use crate::config::load::{self, Stop};
 use crate::config::{DataArgs, LogFormat, ServeArgs};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 use zeroize::Zeroizing;
@@ -24,6 +27,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)]
 enum Command {
     /// Run the dashboard
     Serve(ServeArgs),
@@ -35,10 +39,39 @@ enum Command {
     ResetPassword(reset_password::Args),
     /// Write the config.json that a customer's gateway starts with (holds their license key; audited)
     ExportGatewayConfig(export_gateway_config::Args),
+    /// Say all that is wrong with the configuration of `serve`, and start nothing
+    CheckConfig(ServeArgs),
+    /// Print a commented configuration file with every setting
+    ExampleConfig,
     /// Check an installation and say what to mend
     Doctor(doctor::Args),
     /// Print the API's OpenAPI document
     Openapi,
+}
+
+impl Cli {
+    /// Reads the command line, the environment and the configuration file. What is wrong with them is said on
+    /// standard error, all at once.
+    ///
+    /// # Errors
+    /// The exit code, when there is nothing to run.
+    pub fn load() -> Result<Self, ExitCode> {
+        let line: Vec<OsString> = std::env::args_os().collect();
+        let usage = |error: clap::Error| {
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        };
+        match load::merge(&Self::command(), &line) {
+            Ok(matches) => Self::from_arg_matches(&matches).map_err(usage),
+            Err(Stop::Usage(error)) => Err(usage(error)),
+            Err(Stop::Problems(problems)) => {
+                for problem in &problems {
+                    let _ = writeln!(std::io::stderr(), "proxima-dashboard: {problem}");
+                }
+                Err(ExitCode::from(2))
+            }
+        }
+    }
 }
 
 /// A failure with an exit code of its own, for scripts.
@@ -57,6 +90,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::CreateAdmin(args) => create_admin::run(args).await,
         Command::ResetPassword(args) => reset_password::run(args).await,
         Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
+        Command::ExampleConfig => say(crate::config::example().trim_end()),
+        Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
     };

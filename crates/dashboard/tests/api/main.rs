@@ -7,6 +7,7 @@ mod audit_chain;
 mod auth;
 mod cli;
 mod concurrency;
+mod config;
 mod connections;
 mod csrf;
 mod fleet;

@@ -1,18 +1,19 @@
-//! How a dashboard is configured: flags and environment variables, checked at once.
+//! The settings: one argument each, for the command line, the environment and the configuration file.
 
-use chrono::Duration;
-use clap::Args;
+use clap::{ArgAction, Args};
 use ipnet::IpNet;
-use proxima_installer::BinaryStore;
-use proxima_installer::run::Limits;
-use proxima_types::gateway_config::MANAGEMENT_PORT;
 use proxima_types::identity::DashboardUrl;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// What every command that touches the data needs.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct DataArgs {
+    /// File with settings, named as the flags are, with underscores;
+    /// /etc/proxima-dashboard/config.toml is read unless another one is named.
+    #[arg(long, env = "PROXIMA_CONFIG")]
+    pub config: Option<PathBuf>,
+
     /// Folder of the key file and of the embedded PostgreSQL.
     #[arg(long, env = "PROXIMA_DATA_DIR", default_value = "/var/lib/proxima-dashboard")]
     pub data_dir: PathBuf,
@@ -21,6 +22,17 @@ pub struct DataArgs {
     /// runs an installed PostgreSQL itself, in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// File whose content is the database's URL, so that the password stands in no unit and no environment.
+    #[arg(long, env = "DATABASE_URL_FILE")]
+    pub database_url_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for DataArgs {
+    /// Without the database's password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataArgs").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
 }
 
 impl DataArgs {
@@ -41,18 +53,54 @@ pub struct ServeArgs {
     pub data: DataArgs,
 
     /// Address of the web UI, the API and the heartbeats.
-    #[arg(long, env = "PROXIMA_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "PROXIMA_LISTEN", default_value = "127.0.0.1:8080", value_parser = parse_listen)]
     pub listen: SocketAddr,
 
-    /// The URL under which people and gateways reach this dashboard. With https:// cookies are
-    /// marked Secure.
-    #[arg(long, env = "PROXIMA_PUBLIC_URL")]
+    /// The URL under which people and gateways reach this dashboard, such as https://panel.example.com.
+    /// With https:// cookies are marked Secure.
+    #[arg(long, env = "PROXIMA_PUBLIC_URL", value_parser = parse_public_url)]
     pub public_url: Option<url::Url>,
 
     /// The URL under which gateways reach this dashboard, when it is another than --public-url:
     /// https://…, or http:// to loopback.
     #[arg(long, env = "PROXIMA_GATEWAY_URL", value_parser = DashboardUrl::parse)]
     pub gateway_url: Option<DashboardUrl>,
+
+    /// File with the certificate for --listen and the chain up to its root, PEM, the certificate first. Read again
+    /// when it changes and on SIGHUP.
+    #[arg(long, env = "PROXIMA_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File with the private key of --tls-cert, PEM.
+    #[arg(long, env = "PROXIMA_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Address for plain HTTP that does nothing but send browsers to --public-url, usually port 80.
+    #[arg(long, env = "PROXIMA_REDIRECT_LISTEN", value_parser = parse_listen)]
+    pub redirect_listen: Option<SocketAddr>,
+
+    /// Addresses or networks of the proxies in front of this dashboard, separated by commas. From them alone
+    /// X-Forwarded-For says who asks.
+    #[arg(long, env = "PROXIMA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Whether the trusted proxies begin each connection with the PROXY protocol, version 1 or 2.
+    #[arg(long, env = "PROXIMA_PROXY_PROTOCOL", num_args = 0..=1, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub proxy_protocol: bool,
+
+    /// Connections at once, 64 to 1000000; those beyond wait in the kernel.
+    #[arg(long, env = "PROXIMA_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
+    pub max_connections: u32,
+
+    /// Connections at once from one address (of IPv6: from one /64), 1 to 1000000. Loopback and the trusted proxies
+    /// are not counted.
+    #[arg(long, env = "PROXIMA_MAX_CONNECTIONS_PER_ADDRESS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections_per_address: u32,
+
+    /// Seconds, 0 to 600, between a stop being asked for and the end of accepting: /readyz says no at once, so that a
+    /// load balancer can look elsewhere.
+    #[arg(long, env = "PROXIMA_DRAIN_DELAY", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub drain_delay: u32,
 
     /// Addresses or networks that this dashboard may connect to for its customers although they are
     /// private or its own, separated by commas; beside those of the platform settings.
@@ -70,7 +118,7 @@ pub struct ServeArgs {
     pub gateway_binaries: Option<PathBuf>,
 
     /// Address for Prometheus' GET /metrics; off unless set. Do not make it public.
-    #[arg(long, env = "PROXIMA_METRICS_LISTEN")]
+    #[arg(long, env = "PROXIMA_METRICS_LISTEN", value_parser = parse_listen)]
     pub metrics_listen: Option<SocketAddr>,
 
     /// Seconds between two heartbeats of a gateway, 1 to 3600.
@@ -106,84 +154,19 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the use cases need to know.
-#[derive(Debug, Clone)]
-pub struct AppConfig {
-    /// Between two heartbeats of a gateway.
-    pub heartbeat_interval: Duration,
-    /// A session ends after this long without a request …
-    pub session_idle: Duration,
-    /// … and after this long in any case.
-    pub session_absolute: Duration,
-    pub bcrypt_cost: u32,
-    /// Cookies go over HTTPS only.
-    pub secure_cookies: bool,
-    /// Where gateways report to; without it nothing can be installed.
-    pub gateway_url: Option<DashboardUrl>,
-    /// What the dashboard may connect to beside the public Internet and the ranges of the settings.
-    pub outbound_allowed: Vec<IpNet>,
-    /// Jobs that run here at once.
-    pub jobs_at_once: u32,
-    /// How long their steps may take.
-    pub job_limits: Limits,
-    /// The gateway programs, one folder for each architecture.
-    pub gateway_binaries: PathBuf,
-    /// Where gateways' management APIs listen: another port in tests only.
-    pub management_port: u16,
-    /// Those that ship with this program.
-    pub gateway_binaries_shipped: Option<PathBuf>,
-    /// `scheme://host[:port]` that browsers name as their origin, when it is known.
-    pub public_origin: Option<String>,
+/// An address to listen on.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080 or [::]:443".to_owned())
 }
 
-impl Default for AppConfig {
-    fn default() -> Self {
-        Self {
-            heartbeat_interval: Duration::seconds(60),
-            session_idle: Duration::hours(12),
-            session_absolute: Duration::days(7),
-            bcrypt_cost: 12,
-            secure_cookies: false,
-            gateway_url: None,
-            outbound_allowed: Vec::new(),
-            jobs_at_once: 8,
-            job_limits: Limits::default(),
-            gateway_binaries: PathBuf::from("gateways"),
-            management_port: MANAGEMENT_PORT,
-            gateway_binaries_shipped: None,
-            public_origin: None,
-        }
-    }
-}
-
-impl AppConfig {
-    /// The gateway programs that can be installed.
-    #[must_use]
-    pub fn binaries(&self) -> BinaryStore {
-        BinaryStore::new(self.gateway_binaries.clone(), env!("CARGO_PKG_VERSION").to_owned())
-            .with_shipped(self.gateway_binaries_shipped.clone())
-    }
-
-    #[must_use]
-    pub fn from_args(args: &ServeArgs) -> Self {
-        Self {
-            heartbeat_interval: Duration::seconds(i64::from(args.heartbeat_seconds)),
-            bcrypt_cost: args.bcrypt_cost,
-            secure_cookies: args.public_url.as_ref().is_some_and(|url| url.scheme() == "https"),
-            gateway_url: args.gateway_url.clone().or_else(|| args.public_url.as_ref().and_then(public_gateway_url)),
-            outbound_allowed: args.allow_outbound.clone(),
-            jobs_at_once: args.jobs_at_once,
-            gateway_binaries: args.gateway_binaries.clone().unwrap_or_else(|| args.data.data_dir.join("gateways")),
-            gateway_binaries_shipped: std::env::current_exe().ok().map(|program| program.with_file_name("gateways")),
-            public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
-            ..Self::default()
-        }
-    }
-}
-
-/// The public URL as gateways' too: only https://, because loopback there is the gateway's own machine.
-fn public_gateway_url(url: &url::Url) -> Option<DashboardUrl> {
-    if url.scheme() == "https" { DashboardUrl::parse(url.as_str()).ok() } else { None }
+/// Where people reach the dashboard: scheme, host and port alone, because it has no other place than the root.
+fn parse_public_url(text: &str) -> Result<url::Url, String> {
+    let expected = "expected https://HOST or http://HOST, with a port if need be and nothing behind it";
+    let url: url::Url = text.trim().parse().map_err(|_| expected.to_owned())?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    let web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    if web && bare && anonymous { Ok(url) } else { Err(expected.to_owned()) }
 }
 
 /// A network such as `10.0.0.0/8`, or a single address.
@@ -201,15 +184,6 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gateways_are_told_the_public_url_only_when_it_is_https() {
-        let gateway_url = |text: &str| public_gateway_url(&text.parse().expect("a URL")).map(|url| url.to_string());
-        assert_eq!(gateway_url("https://panel.example.com").as_deref(), Some("https://panel.example.com"));
-        for other in ["http://127.0.0.1:8080", "http://panel.example.com", "https://user@panel.example.com"] {
-            assert_eq!(gateway_url(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn networks_are_canonical() {
