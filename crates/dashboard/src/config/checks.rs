@@ -2,41 +2,57 @@
 
 use super::ServeArgs;
 
-/// Problems as (the setting to change, what to do).
-pub(super) fn together(args: &ServeArgs) -> Vec<(&'static str, String)> {
+/// Two settings that do not fit.
+pub(super) struct Contradiction {
+    /// The one to change.
+    pub setting: &'static str,
+    /// The one that it does not fit.
+    pub with: Option<&'static str>,
+    /// What to do.
+    pub message: String,
+}
+
+pub(super) fn together(args: &ServeArgs) -> Vec<Contradiction> {
     let mut problems = Vec::new();
-    let mut refuse = |setting, message: &str| problems.push((setting, message.to_owned()));
+    let mut refuse = |setting, with, message: &str| {
+        problems.push(Contradiction { setting, with: Some(with), message: message.to_owned() });
+    };
     let https = args.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    let tls = args.tls_cert.is_some() || args.tls_key.is_some();
     match (&args.tls_cert, &args.tls_key) {
-        (Some(_), None) => refuse("tls_cert", "tls_cert needs tls_key, the file with its private key"),
-        (None, Some(_)) => refuse("tls_key", "tls_key needs tls_cert, the file with its certificate"),
+        (Some(_), None) => refuse("tls_cert", "tls_key", "tls_cert needs tls_key, the file with its private key"),
+        (None, Some(_)) => refuse("tls_key", "tls_cert", "tls_key needs tls_cert, the file with its certificate"),
         _ => {}
     }
-    if tls && !https {
-        refuse("tls_cert", "with a certificate public_url must be set, to the https:// address that people open");
+    if args.tls_cert.is_some() && !https {
+        let sentence = "with a certificate public_url must be set, to the https:// address that people open";
+        refuse("tls_cert", "public_url", sentence);
     }
     if args.redirect_listen.is_some() && !https {
-        refuse("redirect_listen", "redirect_listen sends browsers to public_url, which must be an https:// address");
+        let sentence = "redirect_listen sends browsers to public_url, which must be an https:// address";
+        refuse("redirect_listen", "public_url", sentence);
     }
     if args.proxy_protocol && args.trusted_proxies.is_empty() {
-        refuse("proxy_protocol", "proxy_protocol needs trusted_proxies: the addresses that may speak it");
+        let sentence = "proxy_protocol needs trusted_proxies: the addresses that may speak it";
+        refuse("proxy_protocol", "trusted_proxies", sentence);
     }
-    for network in &args.trusted_proxies {
-        if network.prefix_len() == 0 {
-            refuse(
-                "trusted_proxies",
-                "trusted_proxies holds every address: anybody could claim any address. Name the proxies alone",
-            );
-        }
+    if args.trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
+        let sentence = "trusted_proxies holds every address: anybody could claim any address. Name the proxies alone";
+        problems.push(Contradiction { setting: "trusted_proxies", with: None, message: sentence.to_owned() });
     }
+    problems.extend(same_ports(args));
+    problems
+}
+
+fn same_ports(args: &ServeArgs) -> Vec<Contradiction> {
     let mut listeners = vec![("listen", args.listen)];
     listeners.extend(args.redirect_listen.map(|address| ("redirect_listen", address)));
     listeners.extend(args.metrics_listen.map(|address| ("metrics_listen", address)));
-    for (index, (name, address)) in listeners.iter().enumerate() {
-        for (other, same) in &listeners[..index] {
+    let mut problems = Vec::new();
+    for (index, &(setting, address)) in listeners.iter().enumerate() {
+        for &(other, same) in &listeners[..index] {
             if address == same && address.port() != 0 {
-                refuse(name, &format!("{name} and {other} are both {address}: give each its own port"));
+                let message = format!("{setting} and {other} are both {address}: give each its own port");
+                problems.push(Contradiction { setting, with: Some(other), message });
             }
         }
     }

@@ -23,6 +23,14 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Lines of a file stand together, in their order.
+    fn place(&self) -> (String, u64) {
+        let line = self.source.rsplit_once(':').and_then(|(file, line)| Some((file.to_owned(), line.parse().ok()?)));
+        line.unwrap_or_else(|| (self.source.clone(), 0))
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.source, self.message)
@@ -89,10 +97,11 @@ pub fn merge(command: &Command, argv: &[OsString]) -> Result<ArgMatches, Stop> {
             take_file(&known, entries, &mut chosen, &mut problems);
         }
         secrets_from_files(&known, &mut chosen, &mut problems);
-        refuse_bad(&known, &mut chosen, &mut problems);
-        problems.extend(contradictions(&known, &chosen));
+        let bad = refuse_bad(&known, &mut chosen, &mut problems);
+        problems.extend(contradictions(&known, &chosen, &bad));
     }
     if !problems.is_empty() {
+        problems.sort_by_key(Problem::place);
         return Err(Stop::Problems(problems));
     }
     let mut line: Vec<OsString> = vec![argv.first().cloned().unwrap_or_default(), name.into()];
@@ -236,16 +245,19 @@ fn secret(path: &Path) -> Result<OsString, String> {
     }
 }
 
-/// Takes out what is not possible.
-fn refuse_bad(known: &Command, chosen: &mut Settings, problems: &mut Vec<Problem>) {
+/// Takes out what is not possible, and says which settings that were.
+fn refuse_bad(known: &Command, chosen: &mut Settings, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut bad = Vec::new();
     for arg in known.get_arguments() {
         let id = arg.get_id().as_str();
         let found: Vec<Problem> = chosen.get(id).map(|given| refusal(arg, given)).unwrap_or_default();
         if !found.is_empty() {
             chosen.remove(id);
+            bad.push(id.to_owned());
             problems.extend(found);
         }
     }
+    bad
 }
 
 /// What is wrong with each of the values.
@@ -287,8 +299,8 @@ pub(super) fn purpose(arg: &Arg) -> String {
     help.trim_end_matches('.').to_owned()
 }
 
-/// What is wrong between settings, as far as they are possible by themselves.
-fn contradictions(known: &Command, chosen: &Settings) -> Vec<Problem> {
+/// What is wrong between settings that are possible by themselves.
+fn contradictions(known: &Command, chosen: &Settings, bad: &[String]) -> Vec<Problem> {
     let mut line = vec![OsString::from("serve")];
     for arg in known.get_arguments() {
         if let Some(given) = chosen.get(arg.get_id().as_str()) {
@@ -304,9 +316,10 @@ fn contradictions(known: &Command, chosen: &Settings) -> Vec<Problem> {
     };
     checks::together(&args)
         .into_iter()
-        .map(|(id, message)| Problem {
-            source: chosen.get(id).map_or_else(|| id.to_owned(), |given| given.source.clone()),
-            message,
+        .filter(|found| !found.with.is_some_and(|other| bad.iter().any(|bad| bad == other)))
+        .map(|found| Problem {
+            source: chosen.get(found.setting).map_or_else(|| found.setting.to_owned(), |given| given.source.clone()),
+            message: found.message,
         })
         .collect()
 }
