@@ -58,7 +58,7 @@ fn api() -> OpenApiRouter<AppState> {
 /// # Errors
 /// Never in practice: the document is made of strings.
 pub fn openapi_json() -> anyhow::Result<String> {
-    let mut json = api().into_openapi().to_pretty_json()?;
+    let mut json = openapi::complete(api().into_openapi()).to_pretty_json()?;
     json.push('\n');
     Ok(json)
 }
