@@ -5,6 +5,7 @@
 //! "now", it asks PostgreSQL.
 
 pub mod audit;
+pub mod census;
 pub mod connections;
 pub mod error;
 pub mod fleet;

@@ -158,10 +158,24 @@ impl Cluster {
     }
 
     pub(crate) async fn wait_until_ready(&self) -> Result<(), Error> {
+        self.wait_for("select 1").await
+    }
+
+    /// Until whoever supervises the server has made the database, too.
+    pub(crate) async fn wait_for_database(&self) -> Result<(), Error> {
+        self.wait_for("select 1 from pg_database where datname = 'proxima'").await
+    }
+
+    /// Until the server answers the statement with 1.
+    async fn wait_for(&self, statement: &str) -> Result<(), Error> {
         let deadline = Instant::now() + self.options.start_timeout;
-        while let Err(error) = self.psql("select 1 from pg_database where datname = 'postgres'").await {
+        loop {
+            let answer = self.psql(statement).await;
+            if answer.as_ref().is_ok_and(|answer| answer == "1") {
+                return Ok(());
+            }
             if Instant::now() >= deadline {
-                tracing::debug!(%error, "the last attempt");
+                tracing::debug!(?answer, "the last attempt");
                 return Err(Error::NotReady {
                     data: self.layout.data(),
                     seconds: self.options.start_timeout.as_secs(),
@@ -169,7 +183,6 @@ impl Cluster {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        Ok(())
     }
 
     async fn psql(&self, statement: &str) -> Result<String, Error> {

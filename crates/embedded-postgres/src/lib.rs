@@ -75,7 +75,7 @@ impl EmbeddedPostgres {
         match Lock::take(cluster.layout())? {
             Some(lock) => Self::supervise(cluster, lock).await,
             None => {
-                cluster.wait_until_ready().await?;
+                cluster.wait_for_database().await?;
                 Ok(Self { cluster, supervision: None })
             }
         }

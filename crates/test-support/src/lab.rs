@@ -6,7 +6,7 @@ use crate::{Finished, run_program};
 use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/lab");
 
@@ -27,6 +27,10 @@ pub struct LabOptions {
     pub no_systemd: bool,
     pub noexec_tmp: bool,
     pub no_sftp: bool,
+    /// apt works, without a network, for what the dashboard's package asks for.
+    pub apt: bool,
+    /// A Debian 13 with the PostgreSQL of Debian 12, too.
+    pub upgraded: bool,
     /// The size of its whole disk, in MiB.
     pub small_disk: Option<u32>,
     /// What `uname -m` says instead of the truth.
@@ -41,7 +45,13 @@ pub struct LabOptions {
 
 impl LabOptions {
     fn arguments(&self) -> Vec<String> {
-        let flags = [("--no-systemd", self.no_systemd), ("--noexec-tmp", self.noexec_tmp), ("--no-sftp", self.no_sftp)];
+        let flags = [
+            ("--no-systemd", self.no_systemd),
+            ("--noexec-tmp", self.noexec_tmp),
+            ("--no-sftp", self.no_sftp),
+            ("--apt", self.apt),
+            ("--upgraded", self.upgraded),
+        ];
         let mut arguments: Vec<String> =
             flags.iter().filter(|(_, wanted)| *wanted).map(|(flag, _)| (*flag).to_owned()).collect();
         let mut add = |name: &str, value: Option<String>| {
@@ -146,6 +156,14 @@ impl Lab {
     /// As [`Self::exec`], with this on its standard input.
     pub async fn exec_with_input(&self, command: &[&str], input: &str) -> Finished {
         run_program(SCRIPT, &[&["exec", &self.name], command].concat(), input).await
+    }
+
+    /// Copies a file into the box.
+    pub async fn put(&self, from: &Path, to: &str) {
+        let file = std::fs::File::open(from).expect("the file");
+        let mut copy = tokio::process::Command::new(SCRIPT);
+        copy.args(["exec", &self.name, "sh", "-c", "cat >\"$1\"", "put", to]).stdin(file);
+        assert!(copy.status().await.expect("scripts/lab runs").success(), "{} to {to}", from.display());
     }
 
     /// What is on it where an install could leave something: one line's first word to the rest.

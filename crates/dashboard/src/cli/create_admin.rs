@@ -6,7 +6,7 @@ use crate::config::DataArgs;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    data: DataArgs,
+    pub(super) data: DataArgs,
     #[arg(long, default_value = "admin")]
     username: String,
     /// Read the password from standard input instead of making one.

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    data: DataArgs,
+    pub(super) data: DataArgs,
 }
 
 /// What a check found: a fact, or what to mend.

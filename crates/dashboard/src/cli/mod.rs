@@ -4,10 +4,14 @@ mod check_config;
 mod create_admin;
 mod database;
 mod doctor;
+mod documents;
 mod export_gateway_config;
+mod healthcheck;
 mod migrate;
+mod owner;
 mod reset_password;
 mod serve;
+mod upgrade_database;
 mod words;
 
 use crate::config::load::{self, Stop};
@@ -43,10 +47,34 @@ enum Command {
     CheckConfig(ServeArgs),
     /// Print a commented configuration file with every setting
     ExampleConfig,
+    /// Move the embedded PostgreSQL's data to a newer major version that is installed; the old data is kept
+    UpgradeDatabase(DataArgs),
     /// Check an installation and say what to mend
     Doctor(doctor::Args),
+    /// Ask the dashboard that runs here whether it is ready; exit code 0 if so
+    Healthcheck(ServeArgs),
     /// Print the API's OpenAPI document
     Openapi,
+    /// Print the completions of a shell
+    Completions(documents::CompletionsArgs),
+    /// Write the man pages
+    #[command(hide = true)]
+    Manual(documents::ManualArgs),
+}
+
+impl Command {
+    /// The data that it works on, if any.
+    fn data(&self) -> Option<&DataArgs> {
+        match self {
+            Self::Serve(args) | Self::CheckConfig(args) | Self::Healthcheck(args) => Some(&args.data),
+            Self::Migrate(args) | Self::UpgradeDatabase(args) => Some(args),
+            Self::CreateAdmin(args) => Some(&args.data),
+            Self::ResetPassword(args) => Some(&args.data),
+            Self::ExportGatewayConfig(args) => Some(&args.data),
+            Self::Doctor(args) => Some(&args.data),
+            Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
+        }
+    }
 }
 
 impl Cli {
@@ -84,16 +112,9 @@ pub(crate) struct Refusal {
 
 /// Runs a command. Problems go to standard error as one sentence.
 pub async fn run(cli: Cli) -> ExitCode {
-    let outcome = match cli.command {
-        Command::Serve(args) => serve::run(args).await,
-        Command::Migrate(args) => migrate::run(args).await,
-        Command::CreateAdmin(args) => create_admin::run(args).await,
-        Command::ResetPassword(args) => reset_password::run(args).await,
-        Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
-        Command::ExampleConfig => say(crate::config::example().trim_end()),
-        Command::CheckConfig(args) => check_config::run(&args),
-        Command::Doctor(args) => doctor::run(args).await,
-        Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
+    let outcome = match cli.command.data().map_or(Ok(()), |data| owner::act_as_owner_of(&data.data_dir)) {
+        Ok(()) => run_command(cli.command).await,
+        Err(error) => Err(error),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,6 +123,27 @@ pub async fn run(cli: Cli) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "proxima-dashboard: {error:#}");
             ExitCode::from(code)
         }
+    }
+}
+
+async fn run_command(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::CreateAdmin(args) => create_admin::run(args).await,
+        Command::ResetPassword(args) => reset_password::run(args).await,
+        Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::ExampleConfig => say(crate::config::example().trim_end()),
+        Command::UpgradeDatabase(args) => upgrade_database::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
+        Command::Completions(args) => {
+            documents::completions(&args);
+            Ok(())
+        }
+        Command::Manual(args) => documents::manual(&args),
     }
 }
 

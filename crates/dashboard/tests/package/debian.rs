@@ -1,0 +1,74 @@
+//! The package's life on a machine: install, start, upgrade, removal, purge.
+
+use super::machine::{Machine, build, package};
+use proxima_test_support::Folder;
+
+/// What `systemd-analyze security` may say of a unit at most.
+const MAX_EXPOSURE: f64 = 2.0;
+const READY: &str =
+    "for try in $(seq 600); do curl -fsS http://127.0.0.1:8080/readyz && exit 0; sleep 0.1; done 2>/dev/null; exit 1";
+
+#[tokio::test]
+async fn vps_lab_the_package_installs_runs_hardened_upgrades_and_leaves_the_keys() {
+    let machine = Machine::up().await;
+    let said = machine.follow("install").await;
+    assert!(said.contains("/etc/proxima-dashboard/config.toml"), "what comes next: {said}");
+    let unit = machine.run("systemctl is-enabled proxima-dashboard proxima-dashboard-backup.timer; systemctl is-active proxima-dashboard proxima-dashboard-backup.timer || true").await;
+    assert_eq!(unit, "enabled\nenabled\ninactive\nactive\n", "it waits to be configured");
+    let modes = "stat -c '%a %U:%G' /etc/proxima-dashboard /etc/proxima-dashboard/config.toml /var/lib/proxima-dashboard /var/backups/proxima-dashboard";
+    let service = "700 proxima-dashboard:proxima-dashboard\n";
+    assert_eq!(
+        machine.run(modes).await,
+        format!("750 root:proxima-dashboard\n640 root:proxima-dashboard\n{service}{service}")
+    );
+    for unit in ["proxima-dashboard", "proxima-dashboard-backup"] {
+        let analysis = machine.run(&format!("systemd-analyze security --no-pager {unit} | tail -n 1")).await;
+        let exposure = analysis.split(": ").nth(1).and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+        assert!(exposure.expect("a figure") < MAX_EXPOSURE, "{analysis}");
+    }
+
+    machine.run("systemctl start proxima-dashboard").await;
+    machine.run(READY).await;
+    // Root's commands leave nothing of root's behind, and work beside the running service.
+    machine.run("printf vivid-otter-plays-5 | proxima-dashboard create-admin --username admin --password-stdin").await;
+    let strangers = "find /var/lib/proxima-dashboard ! -user proxima-dashboard";
+    assert_eq!(machine.run(strangers).await, "");
+    let rights = machine.run("grep -h CapEff /proc/$(systemctl show -P MainPID proxima-dashboard)/status; ps -o user= -C postgres | sort -u; ls /var/lib/proxima-dashboard/gateways 2>/dev/null; test -x /usr/lib/proxima-dashboard/gateways/*/proxima-gateway").await;
+    assert!(rights.contains("0000000000000400"), "CAP_NET_BIND_SERVICE alone: {rights}");
+
+    // Killed with its PostgreSQL, it comes back.
+    machine.run(&format!("systemctl kill --signal KILL proxima-dashboard\n{READY}")).await;
+
+    let state = "systemctl show -P MainPID proxima-dashboard; sha256sum /var/lib/proxima-dashboard/keys.json /etc/proxima-dashboard/config.toml";
+    machine.run("echo '# mine' >>/etc/proxima-dashboard/config.toml").await;
+    let before = machine.run(state).await;
+    machine.run("apt-get install -y --reinstall ./proxima-dashboard_*.deb").await;
+    machine.run(READY).await;
+    let after = machine.run(state).await;
+    assert_ne!(before.lines().next(), after.lines().next(), "another process");
+    assert_eq!(before.split_once('\n').map(|(_, rest)| rest), after.split_once('\n').map(|(_, rest)| rest));
+
+    machine.run("apt-get remove -y proxima-dashboard; ! systemctl is-active proxima-dashboard").await;
+    machine.run("apt-get install -y ./proxima-dashboard_*.deb && systemctl start proxima-dashboard").await;
+    machine.run(READY).await;
+    let purged = machine.attempt("apt-get purge -y proxima-dashboard").await;
+    assert_eq!(purged.code, Some(0), "{purged:?}");
+    assert!(
+        format!("{}{}", purged.stdout, purged.stderr).contains("/var/lib/proxima-dashboard was kept"),
+        "{purged:?}"
+    );
+    machine.run("test -s /var/lib/proxima-dashboard/keys.json && test ! -e /etc/proxima-dashboard").await;
+    machine
+        .run(&format!("apt-get install -y ./proxima-dashboard_*.deb && systemctl start proxima-dashboard\n{READY}"))
+        .await;
+    assert_eq!(machine.run(strangers).await, "");
+}
+
+#[tokio::test]
+async fn vps_lab_the_same_sources_give_the_same_package() {
+    let first = package().await;
+    let folder = Folder::new();
+    let second = build(&folder, "second").await;
+    let bytes = |path| std::fs::read(path).expect("a package");
+    assert!(bytes(first) == bytes(second), "they differ");
+}
