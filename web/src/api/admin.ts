@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { utcFromLocalInput } from '@/lib/time';
-import { api, unwrap } from './client';
-import type { Settings } from './types';
+import { api, loose, unwrap } from './client';
+import type { AuditEntry, Settings } from './types';
 
 export const fleetQuery = queryOptions({
   queryKey: ['fleet'],
@@ -31,6 +31,7 @@ export interface AuditFilters {
   action?: string;
   actor?: string;
   target?: string;
+  outcome?: AuditEntry['outcome'];
   from?: string;
   to?: string;
 }
@@ -40,11 +41,19 @@ function auditParameters(filters: AuditFilters): AuditFilters {
   if (filters.action) sent.action = filters.action;
   if (filters.actor) sent.actor = filters.actor;
   if (filters.target) sent.target = filters.target;
+  if (filters.outcome) sent.outcome = filters.outcome;
   const from = utcFromLocalInput(filters.from);
   const to = utcFromLocalInput(filters.to);
   if (from !== undefined) sent.from = from;
   if (to !== undefined) sent.to = to;
   return sent;
+}
+
+/** A page may hold fewer entries than asked for, even none, and not be the last: then it says how far back it looked. */
+export interface AuditPageOf {
+  items: AuditEntry[];
+  nextCursor?: string | null;
+  searchedTo?: string | null;
 }
 
 export function auditQuery(filters: AuditFilters) {
@@ -53,7 +62,7 @@ export function auditQuery(filters: AuditFilters) {
     queryKey: ['audit', 'list', parameters],
     queryFn: ({ pageParam, signal }) =>
       unwrap(
-        api.GET('/api/v1/audit', {
+        loose.GET<AuditPageOf>('/api/v1/audit', {
           params: { query: { ...parameters, limit: 50, ...(pageParam === null ? {} : { cursor: pageParam }) } },
           signal,
         }),
@@ -70,7 +79,54 @@ export const auditActionsQuery = queryOptions({
   staleTime: 600_000,
 });
 
-export function auditExportUrl(filters: AuditFilters): string {
-  const query = new URLSearchParams(Object.entries(auditParameters(filters)) as [string, string][]).toString();
-  return `/api/v1/audit/export${query === '' ? '' : `?${query}`}`;
+export type ExportFormat = 'csv' | 'jsonl';
+
+export function auditExportUrl(filters: AuditFilters, format: ExportFormat): string {
+  const query = new URLSearchParams({ ...(auditParameters(filters) as Record<string, string>), format }).toString();
+  return `/api/v1/audit/export?${query}`;
+}
+
+export interface AuditIntegrity {
+  state: 'CURRENT' | 'BEHIND' | 'FOREIGN' | 'EMPTIED' | 'ANCHOR_UNREADABLE' | 'UNKNOWN';
+  sentence: string;
+  installationId: string;
+  incarnation: number;
+  head: { id: number; hash: string };
+  anchored: { id: number; hash: string; time: string } | null;
+  anchorDurable: boolean;
+  anchorProblem: string | null;
+  publicKey: { keyId: string; key: string } | null;
+}
+
+/** For admins. */
+export const integrityQuery = queryOptions({
+  queryKey: ['audit', 'integrity'],
+  queryFn: ({ signal }) => unwrap(loose.GET<AuditIntegrity>('/api/v1/audit/integrity', { signal })),
+  refetchInterval: 30_000,
+  staleTime: 10_000,
+});
+
+export interface AuditRetention {
+  /** null keeps everything. */
+  days: number | null;
+  minDays: number;
+  maxDays: number;
+  oldest: string | null;
+  pruned: { throughId: number; hash: string; at: string; rows: number } | null;
+}
+
+export const retentionQuery = queryOptions({
+  queryKey: ['audit', 'retention'],
+  queryFn: ({ signal }) => unwrap(loose.GET<AuditRetention>('/api/v1/audit/retention', { signal })),
+});
+
+export function useUpdateRetention() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (days: number | null) => unwrap(loose.PUT<AuditRetention>('/api/v1/audit/retention', { body: { days } })),
+    onSuccess: (retention) => {
+      client.setQueryData(retentionQuery.queryKey, retention);
+      void client.invalidateQueries({ queryKey: ['audit', 'list'] });
+    },
+  });
 }

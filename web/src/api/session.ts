@@ -1,11 +1,12 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import { api, unwrap } from './client';
+import type { SecondFactorNeeded } from './access';
+import { api, loose, unwrap } from './client';
 import { ApiError } from './problem';
-import type { LoginRequest } from './types';
+import type { LoginRequest, Me } from './types';
 
 export const meQuery = queryOptions({
   queryKey: ['me'],
-  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/me', { signal })),
+  queryFn: ({ signal }): Promise<Me> => unwrap(api.GET('/api/v1/me', { signal })),
   staleTime: 60_000,
   retry: false,
 });
@@ -31,15 +32,20 @@ export function loginPageQuery(slug: string) {
   });
 }
 
-export function useLogin() {
+/** Takes over whoever has signed in. Nothing that an earlier person saw may be shown to the next one. */
+export function useWelcome(): (me: Me) => void {
   const client = useQueryClient();
+  return (me) => {
+    client.clear();
+    client.setQueryData(meQuery.queryKey, me);
+  };
+}
+
+/** The password alone: somebody is signed in, or a second factor is asked for. */
+export function useLogin() {
   return useMutation({
-    mutationFn: (body: LoginRequest) => unwrap(api.POST('/api/v1/auth/login', { body })),
-    onSuccess: (me) => {
-      // Nothing that an earlier person saw may be shown to the next one.
-      client.clear();
-      client.setQueryData(meQuery.queryKey, me);
-    },
+    mutationFn: (body: LoginRequest): Promise<Me | SecondFactorNeeded> =>
+      unwrap(loose.POST<Me | SecondFactorNeeded>('/api/v1/auth/login', { body })),
   });
 }
 
@@ -74,13 +80,13 @@ export function useChangePassword() {
   });
 }
 
+/** Ends one session, or all but this one. */
 export function useEndSessions() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: async (sessionIds: string[]) => {
-      for (const sessionId of sessionIds) {
-        await unwrap(api.DELETE('/api/v1/me/sessions/{sessionId}', { params: { path: { sessionId } } }));
-      }
+    mutationFn: async (which: { sessionId: string } | 'others') => {
+      if (which === 'others') await unwrap(loose.DELETE<{ ended: number }>('/api/v1/me/sessions'));
+      else await unwrap(api.DELETE('/api/v1/me/sessions/{sessionId}', { params: { path: which } }));
     },
     onSettled: () => client.invalidateQueries({ queryKey: sessionsQuery.queryKey }),
   });

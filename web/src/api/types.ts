@@ -7,7 +7,15 @@ export type LicenseStatus = Schemas['LicenseStatus'];
 export type ServerStatus = Schemas['ServerStatus'];
 export type Problem = Schemas['Problem'];
 export type FieldError = Schemas['FieldError'];
-export type Me = Schemas['Me'];
+export type SignedInWith = 'PASSWORD' | 'TOTP' | 'PASSKEY' | 'RECOVERY_CODE';
+export interface Access {
+  mustEnroll?: boolean;
+  secondFactor?: boolean;
+  secondFactorRequired?: boolean;
+  signedInWith?: SignedInWith;
+  recoveryCodesLeft?: number | null;
+}
+export type Me = Schemas['Me'] & Access;
 export type Session = Schemas['Session'];
 export type Server = Schemas['Server'];
 export type LicenseBrief = Schemas['LicenseBrief'];

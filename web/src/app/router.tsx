@@ -9,7 +9,7 @@ import { CrashPage } from '@/features/shell/CrashPage';
 import { NotFoundPage } from '@/features/shell/NotFoundPage';
 import { noteNavigation } from '@/lib/navigation';
 import { homeOf, safeRedirect } from '@/lib/redirect';
-import { auditSearch, endpointKindSearch, loginSearch, usersSearch } from './search';
+import { auditSearch, endpointKindSearch, enrollSearch, loginSearch, usersSearch } from './search';
 
 interface RouterContext {
   queryClient: QueryClient;
@@ -54,6 +54,20 @@ const loginSlugRoute = createRoute({
   component: loginPage,
 });
 
+const enrollRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/enroll',
+  validateSearch: enrollSearch,
+  beforeLoad: async ({ context, search }) => {
+    const me = await signedIn(context.queryClient);
+    if (me === null) throw redirect({ to: '/login', search, replace: true });
+    if (me.mustEnroll !== true) throw redirect({ to: homeOf(me.role), replace: true });
+    return { me };
+  },
+  component: lazyRouteComponent(() => import('@/features/enroll/EnrollPage'), 'EnrollPage'),
+  errorComponent: CrashPage,
+});
+
 const shellRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'shell',
@@ -62,6 +76,10 @@ const shellRoute = createRoute({
     if (me === null) {
       const wanted = safeRedirect(location.href);
       throw redirect({ to: '/login', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
+    }
+    if (me.mustEnroll === true) {
+      const wanted = safeRedirect(location.href);
+      throw redirect({ to: '/enroll', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
     }
     return { me };
   },
@@ -190,6 +208,12 @@ const accountRoute = createRoute({
   component: lazyRouteComponent(() => import('@/features/account/AccountPage'), 'AccountPage'),
 });
 
+const securityRoute = createRoute({
+  getParentRoute: () => shellRoute,
+  path: '/account/security',
+  component: lazyRouteComponent(() => import('@/features/security/SecurityPage'), 'SecurityPage'),
+});
+
 /** Also for unknown addresses, so that they look like those that are somebody else's. */
 const unknownRoute = createRoute({
   getParentRoute: () => shellRoute,
@@ -200,6 +224,7 @@ const unknownRoute = createRoute({
 const routeTree = rootRoute.addChildren([
   loginRoute,
   loginSlugRoute,
+  enrollRoute,
   shellRoute.addChildren([
     indexRoute,
     adminRoute.addChildren([
@@ -208,6 +233,7 @@ const routeTree = rootRoute.addChildren([
     ]),
     appRoute.addChildren([appIndexRoute, appServerRoute]),
     accountRoute,
+    securityRoute,
     unknownRoute,
   ]),
 ]);

@@ -36,6 +36,7 @@ export function auditSearch(raw: Raw): AuditFilters {
     action: text(raw.action),
     actor: text(raw.actor),
     target: text(raw.target),
+    outcome: oneOf(raw.outcome, ['SUCCESS', 'FAILURE']),
     from: text(raw.from),
     to: text(raw.to),
   });
@@ -49,6 +50,10 @@ export interface LoginSearch {
 
 export function loginSearch(raw: Raw): LoginSearch {
   return compact({ redirect: text(raw.redirect), ended: raw.ended === true ? true : undefined });
+}
+
+export function enrollSearch(raw: Raw): { redirect?: string } {
+  return compact({ redirect: text(raw.redirect) });
 }
 
 export function endpointKindSearch(raw: Raw): { kind: EndpointKind } {

@@ -1,5 +1,5 @@
 import type { QueryClient } from '@tanstack/react-query';
-import { setSessionEndedListener } from '@/api/client';
+import { setEnrollmentRequiredListener, setSessionEndedListener } from '@/api/client';
 import { meQuery } from '@/api/session';
 import { safeRedirect } from '@/lib/redirect';
 import type { AppRouter } from './router';
@@ -24,5 +24,13 @@ export function watchSessionEnd(router: AppRouter, queryClient: QueryClient): vo
   setSessionEndedListener(() => {
     // Without a person in the cache nobody was signed in, so nothing has ended.
     if (!ending && queryClient.getQueryData(meQuery.queryKey) !== undefined) void end();
+  });
+
+  setEnrollmentRequiredListener(() => {
+    if (router.state.location.pathname === '/enroll') return;
+    const wanted = safeRedirect(router.state.location.href);
+    // Who one is has to be asked again: what is cached says otherwise.
+    queryClient.removeQueries({ queryKey: meQuery.queryKey, exact: true });
+    void router.navigate({ to: '/enroll', search: wanted === null ? {} : { redirect: wanted }, ignoreBlocker: true });
   });
 }

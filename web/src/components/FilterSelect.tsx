@@ -4,7 +4,7 @@ interface FilterSelectProps<T extends string> {
   label: string;
   /** The choice that filters nothing. */
   any: string;
-  options: { value: T; label: string }[];
+  options: readonly { value: T; label: string }[];
   value: T | undefined;
   onChange: (value: T | undefined) => void;
 }

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router';
 import classes from './PageTabs.module.css';
 
 interface Tab {
-  to: '/admin/settings' | '/admin/settings/notifications' | '/admin/settings/keys';
+  to: '/admin/settings' | '/admin/settings/notifications' | '/admin/settings/keys' | '/account' | '/account/security';
   label: string;
   /** Not also for the addresses below it. */
   exact?: boolean;

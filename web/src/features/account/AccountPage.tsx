@@ -2,31 +2,23 @@ import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ThemeSwitch } from '@/features/shell/ThemeSwitch';
 import { useMe } from '@/features/shell/useMe';
-import { PasswordForm } from './PasswordForm';
+import { AccountTabs } from './AccountTabs';
 import { ProfileForm } from './ProfileForm';
-import { SessionsCard } from './SessionsCard';
 import classes from './account.module.css';
 
 export function AccountPage() {
   const me = useMe();
   return (
     <>
-      <PageHeader title="Account" purpose="Your profile, password and signed-in devices." />
+      <PageHeader title="Account" purpose="Your profile, and how this browser looks." />
+      <AccountTabs />
       <div className={classes.cards}>
-        <div className={classes.column}>
-          <Section title="Profile">
-            <ProfileForm me={me} />
-          </Section>
-          <Section title="Theme" hint="Remembered in this browser.">
-            <ThemeSwitch />
-          </Section>
-        </div>
-        <Section title="Change password">
-          <PasswordForm username={me.username} />
+        <Section title="Profile">
+          <ProfileForm me={me} />
         </Section>
-        <div className={classes.wide}>
-          <SessionsCard />
-        </div>
+        <Section title="Theme" hint="Remembered in this browser.">
+          <ThemeSwitch />
+        </Section>
       </div>
     </>
   );

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { sessionsQuery, useEndSessions } from '@/api/session';
-import type { Session } from '@/api/types';
+import type { Session, SignedInWith } from '@/api/types';
 import { DataTable, type Column } from '@/components/DataTable';
 import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
@@ -15,18 +15,15 @@ export function SessionsCard() {
   const items = sessions.data?.items;
   const others = items?.filter((session) => !session.current) ?? [];
 
-  const signOut = (list: Session[]): void => {
-    end.mutate(
-      list.map((session) => session.id),
-      {
-        onSuccess: () => {
-          notifyDone(list.length === 1 ? 'That device was signed out.' : 'The other devices were signed out.');
-        },
-        onError: (error) => {
-          notifyFailed('Not every device was signed out', error);
-        },
+  const signOut = (which: { sessionId: string } | 'others'): void => {
+    end.mutate(which, {
+      onSuccess: () => {
+        notifyDone(which === 'others' ? 'The other devices were signed out.' : 'That device was signed out.');
       },
-    );
+      onError: (error) => {
+        notifyFailed('Not every device was signed out', error);
+      },
+    });
   };
 
   return (
@@ -40,7 +37,7 @@ export function SessionsCard() {
             variant="default"
             loading={end.isPending}
             onClick={() => {
-              signOut(others);
+              signOut('others');
             }}
           >
             Sign out all others
@@ -59,7 +56,18 @@ export function SessionsCard() {
   );
 }
 
-function columns(signOut: (list: Session[]) => void): Column<Session>[] {
+const WITH: Record<SignedInWith, string> = {
+  PASSWORD: 'Password',
+  TOTP: 'Password and code',
+  PASSKEY: 'Passkey',
+  RECOVERY_CODE: 'Recovery code',
+};
+
+function signedInWith(session: Session & { signedInWith?: SignedInWith }): string {
+  return session.signedInWith === undefined ? '–' : WITH[session.signedInWith];
+}
+
+function columns(signOut: (which: { sessionId: string }) => void): Column<Session>[] {
   return [
     {
       id: 'device',
@@ -71,6 +79,7 @@ function columns(signOut: (list: Session[]) => void): Column<Session>[] {
         </span>
       ),
     },
+    { id: 'with', header: 'Signed in with', cell: (session) => signedInWith(session) },
     { id: 'ip', header: 'IP', cell: (session) => (session.ip ? <span className="mono">{session.ip}</span> : '–') },
     { id: 'seen', header: 'Last seen', cell: (session) => <RelativeTime at={session.lastSeenAt} /> },
     { id: 'created', header: 'Signed in', cell: (session) => <RelativeTime at={session.createdAt} /> },
@@ -86,7 +95,7 @@ function columns(signOut: (list: Session[]) => void): Column<Session>[] {
             size="compact-xs"
             aria-label={`Sign out ${deviceName(session.userAgent)}`}
             onClick={() => {
-              signOut([session]);
+              signOut({ sessionId: session.id });
             }}
           >
             Sign out

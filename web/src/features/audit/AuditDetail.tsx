@@ -3,6 +3,7 @@ import type { AuditEntry } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { Fact, Facts } from '@/components/Facts';
 import { exactUtc } from '@/lib/time';
+import { ACTIONS, REFUSED } from './words';
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value, null, 1);
@@ -19,8 +20,11 @@ function Mono({ text, what }: { text: string; what: string }) {
 
 export function AuditDetail({ entry }: { entry: AuditEntry }) {
   const metadata = Object.entries(entry.metadata);
+  const { refused } = entry.metadata;
+  const attempt = entry.outcome === 'FAILURE' && typeof refused === 'string';
   return (
     <Facts>
+      {ACTIONS[entry.action] !== undefined && <Fact name={attempt ? 'Attempted' : 'What'}>{ACTIONS[entry.action]}</Fact>}
       <Fact name="Exact time">
         <span className="numeric">{exactUtc(entry.time)}</span>
       </Fact>
@@ -37,6 +41,7 @@ export function AuditDetail({ entry }: { entry: AuditEntry }) {
           <Mono text={entry.userId} what="actor id" />
         </Fact>
       )}
+      {attempt && <Fact name="Refused because">{REFUSED[refused] ?? refused}</Fact>}
       {metadata.map(([key, value]) => (
         <Fact key={key} name={key}>
           <span className="mono">{asText(value)}</span>

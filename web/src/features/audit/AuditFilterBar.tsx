@@ -2,9 +2,15 @@ import { Select, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { auditActionsQuery, type AuditFilters } from '@/api/admin';
 import { FilterBar } from '@/components/FilterBar';
+import { FilterSelect } from '@/components/FilterSelect';
 import { SearchInput } from '@/components/SearchInput';
 import { useDraft } from '@/lib/useDraft';
 import classes from './audit.module.css';
+
+const OUTCOMES = [
+  { value: 'SUCCESS', label: 'Success' },
+  { value: 'FAILURE', label: 'Failure' },
+] as const;
 
 interface AuditFilterBarProps {
   filters: AuditFilters;
@@ -49,6 +55,15 @@ export function AuditFilterBar({ filters, onChange }: AuditFilterBarProps) {
         value={filters.target}
         onChange={(target) => {
           onChange({ target });
+        }}
+      />
+      <FilterSelect
+        label="Filter by outcome"
+        any="All outcomes"
+        options={OUTCOMES}
+        value={filters.outcome}
+        onChange={(outcome) => {
+          onChange({ outcome });
         }}
       />
       <div className={classes.times}>

@@ -2,7 +2,7 @@ import { Button, Card, Group } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { auditExportUrl, auditQuery, type AuditFilters } from '@/api/admin';
+import { auditQuery, type AuditFilters } from '@/api/admin';
 import { DataTable } from '@/components/DataTable';
 import { Icon } from '@/components/Icon';
 import { PageHeader } from '@/components/PageHeader';
@@ -11,6 +11,10 @@ import { EmptyState, ErrorState } from '@/components/States';
 import { auditColumns } from './auditColumns';
 import { AuditDetail } from './AuditDetail';
 import { AuditFilterBar } from './AuditFilterBar';
+import { ChainLine } from './ChainLine';
+import { ExportMenu } from './ExportMenu';
+import { RetentionDialog } from './RetentionDialog';
+import { SearchFurther, useSearchFurther } from './SearchFurther';
 
 const route = getRouteApi('/shell/admin/audit');
 
@@ -20,7 +24,12 @@ export function AuditPage() {
   const audit = useInfiniteQuery(auditQuery(filters));
   const [open, setOpen] = useState<readonly number[]>([]);
 
-  const rows = audit.data?.pages.flatMap((page) => page.items);
+  const [keeping, setKeeping] = useState(false);
+
+  const further = useSearchFurther(audit);
+  const found = audit.data?.pages.flatMap((page) => page.items);
+  // Nothing yet of a search that goes on by itself is not nothing.
+  const rows = found?.length === 0 && further?.searching === true ? undefined : found;
   const filter = (change: AuditFilters): void => {
     void navigate({ to: '/admin/audit', search: { ...filters, ...change }, replace: true });
   };
@@ -43,12 +52,19 @@ export function AuditPage() {
             >
               Refresh
             </Button>
-            <Button component="a" href={auditExportUrl(filters)} download variant="default" leftSection={<Icon name="download" size={14} />}>
-              Export CSV
+            <Button
+              variant="default"
+              onClick={() => {
+                setKeeping(true);
+              }}
+            >
+              Retention…
             </Button>
+            <ExportMenu filters={filters} />
           </Group>
         }
       />
+      <ChainLine />
       <Card className={section.section}>
         <AuditFilterBar filters={filters} onChange={filter} />
         {audit.isError && rows === undefined ? (
@@ -65,7 +81,7 @@ export function AuditPage() {
               toggle(entry.id);
             }}
             detail={(entry) => (open.includes(entry.id) ? <AuditDetail entry={entry} /> : null)}
-            empty={<AuditEmpty filtered={Object.keys(filters).length > 0} />}
+            empty={further === null ? <AuditEmpty filtered={Object.keys(filters).length > 0} /> : null}
             more={{
               hasMore: audit.hasNextPage,
               loading: audit.isFetchingNextPage,
@@ -74,7 +90,14 @@ export function AuditPage() {
             }}
           />
         )}
+        {further !== null && <SearchFurther {...further} />}
       </Card>
+      <RetentionDialog
+        opened={keeping}
+        onClose={() => {
+          setKeeping(false);
+        }}
+      />
     </>
   );
 }

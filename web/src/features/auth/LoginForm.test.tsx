@@ -7,10 +7,14 @@ import { LoginForm } from './LoginForm';
 const ME = { id: '1', username: 'acme', displayName: null, role: 'CUSTOMER', loginSlug: null };
 
 async function form(slug: string | null, answer: Reply) {
-  const api = mockApi({ 'POST /auth/login': answer });
+  const api = mockApi({
+    'POST /auth/login': answer,
+    'GET /auth/options': { body: { passkeys: false, rpId: null, passkeysReason: 'There is no public URL.' } },
+  });
   const signedIn = vi.fn();
-  const { user } = await show(<LoginForm slug={slug} onSignedIn={signedIn} />);
-  return { api, user, signedIn };
+  const secondFactor = vi.fn();
+  const { user } = await show(<LoginForm slug={slug} onSignedIn={signedIn} onSecondFactor={secondFactor} />);
+  return { api, user, signedIn, secondFactor };
 }
 
 const signIn = () => screen.getByRole('button', { name: 'Sign in' });
@@ -24,7 +28,7 @@ describe('LoginForm', () => {
     await vi.waitFor(() => {
       expect(signedIn).toHaveBeenCalled();
     });
-    expect(api.calls[0]?.body).toEqual({ username: 'acme', password: ' pass word ' });
+    expect(api.sent('POST /auth/login')[0]?.body).toEqual({ username: 'acme', password: ' pass word ' });
   });
 
   it('needs only the password on a personal page', async () => {
@@ -33,7 +37,7 @@ describe('LoginForm', () => {
     await user.type(screen.getByLabelText('Password'), 'secret');
     await user.click(signIn());
     await vi.waitFor(() => {
-      expect(api.calls[0]?.body).toEqual({ slug: 'acme', password: 'secret' });
+      expect(api.sent('POST /auth/login')[0]?.body).toEqual({ slug: 'acme', password: 'secret' });
     });
   });
 
@@ -55,11 +59,33 @@ describe('LoginForm', () => {
     expect(await screen.findByRole('alert')).toHaveTextContent('not available');
   });
 
+  it('goes on to the second factor', async () => {
+    const needed = { methods: ['TOTP', 'RECOVERY_CODE'], expiresAt: '2025-11-21T20:30:00Z' };
+    const { user, signedIn, secondFactor } = await form(null, { status: 202, body: needed });
+    await user.type(screen.getByLabelText('Username'), 'acme');
+    await user.type(screen.getByLabelText('Password'), 'right');
+    await user.click(signIn());
+    await vi.waitFor(() => {
+      expect(secondFactor).toHaveBeenCalledWith(needed);
+    });
+    expect(signedIn).not.toHaveBeenCalled();
+  });
+
+  it('counts down when there were too many tries, and keeps what was typed', async () => {
+    const { user } = await form(null, { status: 429, body: { code: 'too_many_attempts', retryAfterSeconds: 90 } });
+    await user.type(screen.getByLabelText('Username'), 'acme');
+    await user.type(screen.getByLabelText('Password'), 'wrong');
+    await user.click(signIn());
+    expect(await screen.findByRole('timer')).toHaveTextContent(/^1:(30|2\d)$/);
+    expect(signIn()).toBeDisabled();
+    expect(screen.getByLabelText('Password')).toHaveValue('wrong');
+  });
+
   it('asks for both fields', async () => {
     const { api, user } = await form(null, {});
     await user.click(signIn());
     expect(screen.getByText('Enter your username.')).toBeInTheDocument();
     expect(screen.getByText('Enter your password.')).toBeInTheDocument();
-    expect(api.calls).toHaveLength(0);
+    expect(api.sent('POST /auth/login')).toHaveLength(0);
   });
 });

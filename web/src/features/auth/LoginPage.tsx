@@ -1,13 +1,16 @@
 import { Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams, useRouter, useSearch } from '@tanstack/react-router';
-import { loginPageQuery } from '@/api/session';
+import { useState } from 'react';
+import type { SecondFactorNeeded } from '@/api/access';
+import { loginPageQuery, useWelcome } from '@/api/session';
 import type { Me } from '@/api/types';
 import { LoadingLines } from '@/components/States';
 import { Notice } from '@/components/Notice';
 import { Brand } from '@/features/shell/Brand';
 import { landingPath } from '@/lib/redirect';
 import { LoginForm } from './LoginForm';
+import { SecondFactorForm } from './SecondFactorForm';
 import classes from './LoginPage.module.css';
 
 export function LoginPage() {
@@ -18,7 +21,12 @@ export function LoginPage() {
   // Unknown slugs and failed look-ups show the common form: nothing can be learned from the difference.
   const greeting = slug === undefined ? null : (page.data?.displayName ?? null);
 
+  const welcome = useWelcome();
+  const [needed, setNeeded] = useState<SecondFactorNeeded | null>(null);
+  const [again, setAgain] = useState<string | null>(null);
+
   const enter = (me: Me): void => {
+    welcome(me);
     router.history.replace(landingPath(me.role, search.redirect));
   };
 
@@ -36,16 +44,32 @@ export function LoginPage() {
             <Stack gap="md">
               <div>
                 <Title order={1} style={{ overflowWrap: 'anywhere' }}>
-                  {greeting === null ? 'Sign in' : `Welcome, ${greeting}`}
+                  {needed !== null ? 'Confirm that it is you' : greeting === null ? 'Sign in' : `Welcome, ${greeting}`}
                 </Title>
-                <Text size="sm" c="dimmed" mt={2}>
-                  {greeting === null ? 'To your gateway dashboard.' : 'Enter your password to sign in.'}
-                </Text>
+                {needed === null && (
+                  <Text size="sm" c="dimmed" mt={2}>
+                    {greeting === null ? 'To your gateway dashboard.' : 'Enter your password to sign in.'}
+                  </Text>
+                )}
               </div>
-              {search.ended === true && (
-                <Notice tone="info">Your session has ended. Sign in again to continue.</Notice>
+              {needed !== null ? (
+                <SecondFactorForm
+                  methods={needed.methods}
+                  onSignedIn={enter}
+                  onStartAgain={(why) => {
+                    setNeeded(null);
+                    setAgain(why);
+                  }}
+                />
+              ) : (
+                <>
+                  {again !== null && <Notice tone="warn">{again}</Notice>}
+                  {search.ended === true && again === null && (
+                    <Notice tone="info">Your session has ended. Sign in again to continue.</Notice>
+                  )}
+                  <LoginForm slug={greeting === null ? null : (slug ?? null)} onSignedIn={enter} onSecondFactor={setNeeded} />
+                </>
               )}
-              <LoginForm slug={greeting === null ? null : (slug ?? null)} onSignedIn={enter} />
             </Stack>
           )}
         </div>

@@ -26,7 +26,7 @@ export function DeliveriesCard({ endpoint }: { endpoint: Endpoint }) {
 
   const columns: Column<Delivery>[] = [
     { id: 'event', header: 'Event', cell: (delivery) => <span className="mono">{delivery.eventType}</span> },
-    { id: 'summary', header: 'What happened', cell: (delivery) => <Clip text={delivery.summary} /> },
+    { id: 'summary', header: 'What happened', width: '36%', cell: (delivery) => <Clip text={delivery.summary} /> },
     { id: 'state', header: 'State', cell: (delivery) => <StatusDot {...deliveryState(delivery)} /> },
     {
       id: 'answer',

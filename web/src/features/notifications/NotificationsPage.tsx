@@ -1,8 +1,8 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate } from '@tanstack/react-router';
+import { useNavigate } from '@tanstack/react-router';
 import { endpointsQuery, notificationSettingsQuery, type Endpoint } from '@/api/notifications';
-import { ButtonLink } from '@/components/ButtonLink';
+import { AnchorLink, ButtonLink } from '@/components/ButtonLink';
 import { Clip } from '@/components/Clip';
 import { DataTable, type Column } from '@/components/DataTable';
 import { Icon } from '@/components/Icon';
@@ -21,9 +21,9 @@ const COLUMNS: Column<Endpoint>[] = [
     id: 'name',
     header: 'Name',
     cell: (endpoint) => (
-      <Link to="/admin/settings/notifications/$endpointId" params={{ endpointId: endpoint.id }}>
+      <AnchorLink to="/admin/settings/notifications/$endpointId" params={{ endpointId: endpoint.id }}>
         {endpoint.description}
-      </Link>
+      </AnchorLink>
     ),
   },
   { id: 'kind', header: 'Kind', cell: (endpoint) => KIND[endpoint.kind] },

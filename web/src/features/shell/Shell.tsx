@@ -4,6 +4,7 @@ import { Link, Outlet } from '@tanstack/react-router';
 import { homeOf } from '@/lib/redirect';
 import { Brand } from './Brand';
 import { Navigation } from './Navigation';
+import { Notices } from './Notices';
 import { Profile } from './Profile';
 import classes from './Shell.module.css';
 import { useMe } from './useMe';
@@ -57,6 +58,7 @@ export function Shell() {
       </AppShell.Navbar>
       <AppShell.Main className={classes.main}>
         <div id="content" tabIndex={-1} className={classes.content} style={{ outline: 'none' }}>
+          <Notices me={me} />
           <Outlet />
         </div>
       </AppShell.Main>

@@ -19,6 +19,7 @@ import { useMe } from '@/features/shell/useMe';
 import { BackToUsers } from './AddUserPage';
 import { DeleteUserDialog } from './DeleteUserDialog';
 import { EditUserForm } from './EditUserForm';
+import { SecondFactorCard } from './SecondFactorCard';
 import classes from './users.module.css';
 
 const route = getRouteApi('/shell/admin/users/$userId');
@@ -86,6 +87,7 @@ function EditUser({ user }: { user: User }) {
           <div className={classes.column}>
             {account}
             <LicenseCard server={server} username={user.username} />
+            <SecondFactorCard user={user} />
           </div>
           <div className={classes.column}>
             <ServerCard server={server} />
@@ -98,7 +100,10 @@ function EditUser({ user }: { user: User }) {
           </div>
         </div>
       ) : (
-        <Stack className={classes.narrow}>{account}</Stack>
+        <Stack className={classes.narrow}>
+          {account}
+          <SecondFactorCard user={user} />
+        </Stack>
       )}
       <DeleteUserDialog
         user={deleting ? user : null}
