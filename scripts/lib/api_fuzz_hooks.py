@@ -12,6 +12,8 @@ URL = os.environ["API_FUZZ_URL"]
 ROLE = os.environ["API_FUZZ_ROLE"]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PASSWORD = "Kr7!vq-Zul_94xw#"
+# As the document names it: the dashboard has an https:// address.
+COOKIE = "__Host-proxima_session"
 
 
 def post(path: str, body: dict, cookie: str | None = None):
@@ -22,7 +24,9 @@ def post(path: str, body: dict, cookie: str | None = None):
 
 def sign_in(username: str) -> str:
     with post("/auth/login", {"username": username, "password": PASSWORD}) as answer:
-        return answer.headers["Set-Cookie"].split(";")[0]
+        # Of several cookies the session's own.
+        cookies = [line.split(";")[0] for line in answer.headers.get_all("Set-Cookie")]
+        return next(cookie for cookie in cookies if cookie.startswith(COOKIE))
 
 
 def new_admin() -> str:
@@ -61,7 +65,8 @@ class Session:
 
     def set(self, case, data, context):
         if data is not None:
-            case.headers = {**(case.headers or {}), "Cookie": data}
+            name, value = data.split("=", 1)
+            case.cookies = {**(case.cookies or {}), name: value}
 
 
 @schemathesis.hook
