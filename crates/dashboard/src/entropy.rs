@@ -3,6 +3,7 @@
 use proxima_types::secrets::KEY_BYTES;
 use proxima_types::{ApiSecret, LicenseKey};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// A source of unpredictable bytes.
 pub trait Entropy: Send + Sync {
@@ -21,6 +22,23 @@ impl Entropy for OsEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system gives random bytes");
     }
+}
+
+/// No look-alikes: 0 O, 1 l I.
+const TYPEABLE: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Text that a person can type: groups of characters of 5 bits each, joined by hyphens.
+pub fn typeable(entropy: &dyn Entropy, groups: usize, characters: usize) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(vec![0; groups * characters]);
+    entropy.fill(&mut bytes);
+    let mut text = Zeroizing::new(String::with_capacity(groups * (characters + 1)));
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % characters == 0 {
+            text.push('-');
+        }
+        text.push(char::from(TYPEABLE[usize::from(byte % 32)]));
+    }
+    text
 }
 
 /// What the product makes of random bytes.

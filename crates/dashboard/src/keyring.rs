@@ -8,6 +8,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use proxima_signing::AnswerSigner;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -76,6 +77,8 @@ struct MasterKey {
 /// The opened key file.
 pub struct Keyring {
     masters: Vec<MasterKey>,
+    /// Keys the digests of what throttles count.
+    pepper: [u8; 32],
     pub signer: AnswerSigner,
 }
 
@@ -140,7 +143,15 @@ impl Keyring {
             bail!("it has no master key");
         }
         let signing = file.signing_keys.last().context("it has no signing key")?;
-        Ok(Self { masters, signer: AnswerSigner::from_seed(&signing.bytes()?)? })
+        let pepper = Sha256::new_with_prefix(b"proxima throttles").chain_update(*signing.bytes()?).finalize().into();
+        Ok(Self { masters, pepper, signer: AnswerSigner::from_seed(&signing.bytes()?)? })
+    }
+
+    /// A secret of this key file alone, for keyed digests of what a database dump must not tell. Another one after a
+    /// rotation of the signing key.
+    #[must_use]
+    pub fn pepper(&self) -> &[u8; 32] {
+        &self.pepper
     }
 
     /// Seals `plaintext` for its place with the newest master key.

@@ -18,6 +18,7 @@ pub struct SessionRow {
     pub expires_at: DateTime<Utc>,
     pub ip: Option<IpNetwork>,
     pub user_agent: Option<String>,
+    pub signed_in_with: String,
 }
 
 /// Who is behind a valid session token.
@@ -27,6 +28,12 @@ pub struct SignedIn {
     pub user: UserRow,
     /// The session was last marked as seen more than a minute ago.
     pub stale: bool,
+    /// Until when the person counts as having shown that it is them; `None` when that is over, or when the token is the
+    /// one before the last change of token.
+    pub stepped_up_until: Option<DateTime<Utc>>,
+    pub signed_in_with: String,
+    pub totp: bool,
+    pub passkeys: bool,
 }
 
 pub struct NewSession<'a> {
@@ -36,20 +43,22 @@ pub struct NewSession<'a> {
     pub absolute: PgInterval,
     pub ip: Option<IpAddr>,
     pub user_agent: Option<&'a str>,
+    pub signed_in_with: &'static str,
 }
 
 /// # Errors
 /// [`crate::DbError::Gone`] when the user was deleted meanwhile.
 pub async fn insert(connection: &mut PgConnection, session: NewSession<'_>) -> DbResult<()> {
     sqlx::query!(
-        r#"INSERT INTO sessions (id, token_digest, user_id, expires_at, ip, user_agent)
-           VALUES ($1, $2, $3, now() + $4, $5, $6)"#,
+        r#"INSERT INTO sessions (id, token_digest, user_id, expires_at, ip, user_agent, signed_in_with)
+           VALUES ($1, $2, $3, now() + $4, $5, $6, $7)"#,
         session.id.0,
         &session.token_digest[..],
         session.user.0,
         session.absolute,
         session.ip.map(IpNetwork::from),
         session.user_agent,
+        session.signed_in_with,
     )
     .execute(connection)
     .await?;
@@ -63,9 +72,15 @@ pub async fn insert(connection: &mut PgConnection, session: NewSession<'_>) -> D
 pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> DbResult<Option<SignedIn>> {
     let row = sqlx::query!(
         r#"SELECT s.id AS session_id, s.last_seen_at < now() - interval '1 minute' AS "stale!",
+                  CASE WHEN s.token_digest = $1 AND s.stepped_up_at > now() - interval '5 minutes'
+                      THEN s.stepped_up_at + interval '5 minutes' END AS stepped_up_until,
+                  s.signed_in_with,
+                  EXISTS (SELECT 1 FROM totp_factors WHERE user_id = u.id) AS "totp!",
+                  EXISTS (SELECT 1 FROM passkeys WHERE user_id = u.id) AS "passkeys!",
                   u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at
            FROM sessions s JOIN users u ON u.id = s.user_id
-           WHERE s.token_digest = $1 AND s.expires_at > now() AND s.last_seen_at > now() - $2::interval"#,
+           WHERE (s.token_digest = $1 OR s.previous_digest = $1 AND s.previous_until > now())
+             AND s.expires_at > now() AND s.last_seen_at > now() - $2::interval"#,
         &token_digest[..],
         idle,
     )
@@ -74,6 +89,10 @@ pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> Db
     Ok(row.map(|row| SignedIn {
         session_id: SessionId(row.session_id),
         stale: row.stale,
+        stepped_up_until: row.stepped_up_until,
+        signed_in_with: row.signed_in_with,
+        totp: row.totp,
+        passkeys: row.passkeys,
         user: UserRow {
             id: row.id,
             username: row.username,
@@ -92,6 +111,30 @@ pub async fn touch(pool: &PgPool, id: SessionId) -> DbResult<()> {
     Ok(())
 }
 
+/// Gives a session another token, so that a copy of the old one ends; the old one stays good for ten seconds, for requests
+/// that are on their way. `stepped_up`: the person has just shown that it is them. Returns until when that counts, or
+/// `None` when the session has ended.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn change_token(
+    connection: &mut PgConnection,
+    id: SessionId,
+    token_digest: [u8; 32],
+    stepped_up: bool,
+) -> DbResult<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE sessions SET previous_digest = token_digest, previous_until = now() + interval '10 seconds',
+               token_digest = $2, stepped_up_at = CASE WHEN $3 THEN now() ELSE stepped_up_at END
+           WHERE id = $1 RETURNING stepped_up_at + interval '5 minutes' AS "until!""#,
+        id.0,
+        &token_digest[..],
+        stepped_up
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// The live sessions of a person, newest first.
 ///
 /// # Errors
@@ -99,7 +142,7 @@ pub async fn touch(pool: &PgPool, id: SessionId) -> DbResult<()> {
 pub async fn list(pool: &PgPool, user: UserId, idle: PgInterval) -> DbResult<Vec<SessionRow>> {
     Ok(sqlx::query_as!(
         SessionRow,
-        r#"SELECT id, created_at, last_seen_at, expires_at, ip, user_agent FROM sessions
+        r#"SELECT id, created_at, last_seen_at, expires_at, ip, user_agent, signed_in_with FROM sessions
            WHERE user_id = $1 AND expires_at > now() AND last_seen_at > now() - $2::interval
            ORDER BY last_seen_at DESC LIMIT 200"#,
         user.0,
@@ -119,11 +162,12 @@ pub async fn end(connection: &mut PgConnection, user: UserId, id: SessionId) -> 
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends every session of `user` but `except`.
+/// Ends every session of `user` but `except`, and every sign-in of theirs that is under way.
 ///
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn end_all(connection: &mut PgConnection, user: UserId, except: Option<SessionId>) -> DbResult<u64> {
+    sqlx::query!("DELETE FROM pending_logins WHERE user_id = $1", user.0).execute(&mut *connection).await?;
     let done = sqlx::query!(
         "DELETE FROM sessions WHERE user_id = $1 AND ($2::uuid IS NULL OR id <> $2)",
         user.0,

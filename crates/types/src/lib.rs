@@ -17,7 +17,7 @@ pub mod secrets;
 pub mod server_status;
 pub mod setup;
 
-pub use account::{DisplayName, LoginSlug, Password, Role, ServerName, Username};
+pub use account::{DisplayName, LoginSlug, Password, ProofMethod, Role, ServerName, Username};
 pub use field_error::{FieldError, FieldErrors};
 pub use gateway_config::{BackendUrl, ConfigGeneration, GatewayConfig, Listener};
 pub use ids::{InstallId, JobId, ServerId, SessionId, UserId};

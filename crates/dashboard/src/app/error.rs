@@ -2,7 +2,7 @@
 
 use proxima_db::DbError;
 use proxima_types::license::{LicenseStatus, WrongState};
-use proxima_types::{FieldError, FieldErrors};
+use proxima_types::{FieldError, FieldErrors, ProofMethod};
 
 pub type AppResult<T> = Result<T, AppError>;
 
@@ -43,6 +43,18 @@ pub enum AppError {
     /// Unknown, used, withdrawn or expired: the four look the same.
     #[error("this install token is not good any more: make another install command in the dashboard")]
     BadInstallToken,
+    /// A privileged act, and the last proof is more than five minutes old.
+    #[error("show that it is you first, then repeat this")]
+    StepUpRequired { methods: Vec<ProofMethod> },
+    /// An admin without the second factor that admins need.
+    #[error("admins need a second factor: add one to your account first")]
+    EnrollmentRequired,
+    /// The time for the second factor is over.
+    #[error("this sign-in has taken too long or too many tries: start again with your password")]
+    LoginExpired,
+    /// Unknown, removed, too late, or another person's than the page's: all look the same.
+    #[error("this passkey was not accepted: try again, or sign in with your password")]
+    PasskeyRefused,
     #[error("the username or password is wrong")]
     InvalidCredentials,
     /// Too much at once; try again in so many seconds.

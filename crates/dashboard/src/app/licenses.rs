@@ -3,7 +3,7 @@
 pub mod rotation;
 
 use super::audit::{self, server_target};
-use super::{Actor, AdminActor, App, AppError, AppResult, commit};
+use super::{Actor, AdminActor, App, AppError, AppResult, Proven, commit};
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use chrono::Duration;
@@ -59,7 +59,7 @@ pub(crate) fn open_key(app: &App, id: ServerId, sealed: &[u8]) -> AppResult<Lice
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::Internal`] when the key file cannot open it.
-pub async fn reveal(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseKey> {
+pub async fn reveal(app: &App, admin: &Proven<AdminActor>, id: ServerId) -> AppResult<LicenseKey> {
     rotation::finish(&app.db, &[]).await?;
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
@@ -73,7 +73,7 @@ pub async fn reveal(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<Li
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
+pub async fn regenerate(app: &App, admin: &Proven<AdminActor>, id: ServerId) -> AppResult<LicenseView> {
     let mut tx = app.begin().await?;
     let locked = lock(&mut tx, id).await?;
     let key = app.entropy.license_key();
@@ -92,7 +92,12 @@ pub async fn regenerate(app: &App, admin: &AdminActor, id: ServerId) -> AppResul
 /// # Errors
 /// [`AppError::LicenseState`] from any other state, [`AppError::Invalid`] for a grace out of range,
 /// [`AppError::NotFound`].
-pub async fn revoke(app: &App, admin: &AdminActor, id: ServerId, grace: Option<Duration>) -> AppResult<LicenseView> {
+pub async fn revoke(
+    app: &App,
+    admin: &Proven<AdminActor>,
+    id: ServerId,
+    grace: Option<Duration>,
+) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.revoke";
     let grace = grace.unwrap_or(DEFAULT_GRACE);
     if grace < Duration::zero() || grace > MAX_GRACE {

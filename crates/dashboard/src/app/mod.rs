@@ -4,6 +4,7 @@ pub mod actor;
 pub mod audit;
 pub mod connections;
 pub mod error;
+pub mod factors;
 pub mod gateway_config;
 pub mod heartbeats;
 pub mod install_tokens;
@@ -14,9 +15,10 @@ pub mod passwords;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+mod throttle;
 pub mod users;
 
-pub use actor::{Actor, AdminActor};
+pub use actor::{Actor, AdminActor, Proven};
 pub use error::{AppError, AppResult};
 
 use crate::config::AppConfig;
@@ -42,6 +44,8 @@ pub struct App {
     pub nudges: management::Nudges,
     /// What boxes that install themselves download.
     pub programs: install_tokens::Programs,
+    /// Whom passkeys are made for, or why there are none here.
+    pub passkeys: Result<factors::RelyingParty, String>,
     pub config: AppConfig,
 }
 
@@ -61,6 +65,7 @@ impl App {
         let (attempts, job_queued) = (connections::Attempts::default(), Notify::new());
         let nudges = management::Nudges::default();
         let programs = install_tokens::Programs::default();
+        let passkeys = factors::RelyingParty::of(&config);
         Ok(Arc::new(Self {
             db,
             keyring,
@@ -71,6 +76,7 @@ impl App {
             job_queued,
             nudges,
             programs,
+            passkeys,
             config,
         }))
     }

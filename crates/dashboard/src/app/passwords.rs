@@ -12,28 +12,48 @@ use zeroize::Zeroizing;
 /// How long a login waits for its turn before it is told to come back.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
+/// Strangers that wait for a turn; more are turned away at once.
+const STRANGERS_WAITING_MAX: usize = 64;
+
+/// Whose turn it is to hash: a flood of strangers holds up nobody who is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Strangers,
+    /// Signed in, or signing in with a browser that did so before.
+    Known,
+}
+
 pub struct PasswordHasher {
     cost: u32,
-    turns: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    strangers_waiting: Arc<Semaphore>,
+    known: Arc<Semaphore>,
     /// Checked when there is no such user, so that the answer takes equally long.
     decoy: String,
 }
 
 impl PasswordHasher {
-    /// `cost` is bcrypt's, 4 to 16. At most half the cores hash at once.
+    /// `cost` is bcrypt's, 4 to 16. At most half the cores hash at once for strangers.
     ///
     /// # Errors
     /// When bcrypt refuses the cost.
     pub fn new(cost: u32) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let decoy = bcrypt::hash("a password that nobody has", cost)?;
-        Ok(Self { cost, turns: Arc::new(Semaphore::new((cores / 2).max(1))), decoy })
+        let turns = (cores / 2).max(1);
+        Ok(Self {
+            cost,
+            strangers: Arc::new(Semaphore::new(turns)),
+            strangers_waiting: Arc::new(Semaphore::new(turns + STRANGERS_WAITING_MAX)),
+            known: Arc::new(Semaphore::new(turns)),
+            decoy,
+        })
     }
 
     /// # Errors
     /// [`AppError::Busy`] when too many wait.
     pub async fn hash(&self, password: &Password) -> AppResult<String> {
-        let turn = self.turn().await?;
+        let turn = turn(&self.known).await?;
         let (password, cost) = (password.clone(), self.cost);
         let hash = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -49,8 +69,15 @@ impl PasswordHasher {
     ///
     /// # Errors
     /// [`AppError::Busy`] when too many wait.
-    pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> AppResult<bool> {
-        let turn = self.turn().await?;
+    pub async fn verify(&self, lane: Lane, password: Zeroizing<String>, hash: Option<String>) -> AppResult<bool> {
+        let (_waiting, turn) = match lane {
+            Lane::Known => (None, turn(&self.known).await?),
+            Lane::Strangers => {
+                let place = Arc::clone(&self.strangers_waiting).try_acquire_owned();
+                let place = place.map_err(|_| AppError::Busy { retry_after_seconds: 5 })?;
+                (Some(place), turn(&self.strangers).await?)
+            }
+        };
         let possible = hash.is_some() && password.len() <= PASSWORD_MAX_BYTES;
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         let matches = tokio::task::spawn_blocking(move || {
@@ -59,12 +86,12 @@ impl PasswordHasher {
         });
         Ok(matches.await.map_err(internal)? && possible)
     }
+}
 
-    async fn turn(&self) -> AppResult<OwnedSemaphorePermit> {
-        match tokio::time::timeout(MAX_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(permit) => permit.map_err(internal),
-            Err(_) => Err(AppError::Busy { retry_after_seconds: 5 }),
-        }
+async fn turn(turns: &Arc<Semaphore>) -> AppResult<OwnedSemaphorePermit> {
+    match tokio::time::timeout(MAX_WAIT, Arc::clone(turns).acquire_owned()).await {
+        Ok(permit) => permit.map_err(internal),
+        Err(_) => Err(AppError::Busy { retry_after_seconds: 5 }),
     }
 }
 
@@ -82,11 +109,16 @@ mod tests {
         let text: String = "Kr7!vq-Zul_94xw#".chars().cycle().take(72).collect();
         let password = Password::parse("password", &text, &[]).expect("allowed");
         let hash = hasher.hash(&password).await.expect("hashed");
-        assert!(hasher.verify(Zeroizing::new(text.clone()), Some(hash.clone())).await.expect("checked"));
+        assert!(hasher.verify(Lane::Known, Zeroizing::new(text.clone()), Some(hash.clone())).await.expect("checked"));
         let mut other = text.clone();
         other.replace_range(71.., "~");
-        assert!(!hasher.verify(Zeroizing::new(other), Some(hash.clone())).await.expect("checked"));
-        assert!(!hasher.verify(Zeroizing::new(format!("{text}x")), Some(hash)).await.expect("checked"));
-        assert!(!hasher.verify(Zeroizing::new("a password that nobody has".to_owned()), None).await.expect("checked"));
+        assert!(!hasher.verify(Lane::Known, Zeroizing::new(other), Some(hash.clone())).await.expect("checked"));
+        assert!(!hasher.verify(Lane::Known, Zeroizing::new(format!("{text}x")), Some(hash)).await.expect("checked"));
+        assert!(
+            !hasher
+                .verify(Lane::Known, Zeroizing::new("a password that nobody has".to_owned()), None)
+                .await
+                .expect("checked")
+        );
     }
 }

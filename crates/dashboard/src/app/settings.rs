@@ -2,7 +2,7 @@
 
 use super::audit;
 use super::management::WAITING_MAX;
-use super::{Actor, AdminActor, App, AppResult, commit};
+use super::{Actor, AdminActor, App, AppResult, Proven, commit};
 use ipnet::IpNet;
 use proxima_db::audit::Target;
 use proxima_db::management;
@@ -48,7 +48,7 @@ struct Checked {
 
 /// # Errors
 /// [`super::AppError::Invalid`] naming every bad entry.
-pub async fn save(app: &App, admin: &AdminActor, input: SaveSettings<'_>) -> AppResult<SettingsRow> {
+pub async fn save(app: &App, admin: &Proven<AdminActor>, input: SaveSettings<'_>) -> AppResult<SettingsRow> {
     let checked = check(&input)?;
     let mut tx = app.begin().await?;
     let before = settings::get(&mut *tx).await?;

@@ -9,6 +9,7 @@ mod export_gateway_config;
 mod healthcheck;
 mod migrate;
 mod owner;
+mod reset_factors;
 mod reset_password;
 mod serve;
 mod upgrade_database;
@@ -41,6 +42,8 @@ enum Command {
     CreateAdmin(create_admin::Args),
     /// Set a user's password and end their sessions
     ResetPassword(reset_password::Args),
+    /// Take a user's second factors away, and end their sessions
+    ResetFactors(reset_factors::Args),
     /// Write the config.json that a customer's gateway starts with (holds their license key; audited)
     ExportGatewayConfig(export_gateway_config::Args),
     /// Say all that is wrong with the configuration of `serve`, and start nothing
@@ -70,6 +73,7 @@ impl Command {
             Self::Migrate(args) | Self::UpgradeDatabase(args) => Some(args),
             Self::CreateAdmin(args) => Some(&args.data),
             Self::ResetPassword(args) => Some(&args.data),
+            Self::ResetFactors(args) => Some(&args.data),
             Self::ExportGatewayConfig(args) => Some(&args.data),
             Self::Doctor(args) => Some(&args.data),
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
@@ -132,6 +136,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Migrate(args) => migrate::run(args).await,
         Command::CreateAdmin(args) => create_admin::run(args).await,
         Command::ResetPassword(args) => reset_password::run(args).await,
+        Command::ResetFactors(args) => reset_factors::run(args).await,
         Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::ExampleConfig => say(crate::config::example().trim_end()),

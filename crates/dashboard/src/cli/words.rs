@@ -1,23 +1,11 @@
 //! Random passwords that a person can type.
 
-use crate::entropy::Entropy;
-use crate::entropy::EntropyExt as _;
+use crate::entropy::{Entropy, typeable};
 use zeroize::Zeroizing;
-
-/// No look-alikes: 0 O, 1 l I.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Four groups of five: 100 bits.
 pub(crate) fn random_password(entropy: &dyn Entropy) -> Zeroizing<String> {
-    let bytes = Zeroizing::new(entropy.bytes::<20>());
-    let mut password = Zeroizing::new(String::with_capacity(23));
-    for (index, byte) in bytes.iter().enumerate() {
-        if index > 0 && index % 5 == 0 {
-            password.push('-');
-        }
-        password.push(char::from(ALPHABET[usize::from(byte % 32)]));
-    }
-    password
+    typeable(entropy, 4, 5)
 }
 
 #[cfg(test)]

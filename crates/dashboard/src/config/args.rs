@@ -137,6 +137,10 @@ pub struct ServeArgs {
     #[arg(long, env = "PROXIMA_FIRST_ADMIN", default_value = "auto")]
     pub first_admin: FirstAdmin,
 
+    /// Whether admins must have a second factor: without one they can sign in, and do nothing but add it.
+    #[arg(long, env = "PROXIMA_ADMIN_SECOND_FACTOR", default_value = "required")]
+    pub admin_second_factor: SecondFactorPolicy,
+
     /// Form of the log lines on standard error.
     #[arg(long, env = "PROXIMA_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -146,6 +150,12 @@ pub struct ServeArgs {
 pub enum FirstAdmin {
     Auto,
     Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SecondFactorPolicy {
+    Required,
+    Optional,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -7,7 +7,7 @@ mod file;
 pub mod load;
 mod reference;
 
-pub use args::{DataArgs, FirstAdmin, LogFormat, ServeArgs, parse_network};
+pub use args::{DataArgs, FirstAdmin, LogFormat, SecondFactorPolicy, ServeArgs, parse_network};
 pub(crate) use reference::example;
 
 use chrono::Duration;
@@ -48,6 +48,9 @@ pub struct AppConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// `scheme://host[:port]` that browsers name as their origin, when it is known.
     pub public_origin: Option<String>,
+    /// Whether admins must have a second factor. The default here is what commands and tests need; what is served has the
+    /// flag's, `required`.
+    pub admin_second_factor: SecondFactorPolicy,
 }
 
 impl Default for AppConfig {
@@ -67,6 +70,7 @@ impl Default for AppConfig {
             gateway_binaries_shipped: None,
             trusted_proxies: Vec::new(),
             public_origin: None,
+            admin_second_factor: SecondFactorPolicy::Optional,
         }
     }
 }
@@ -92,6 +96,7 @@ impl AppConfig {
             gateway_binaries: args.gateway_binaries.clone().unwrap_or_else(|| args.data.data_dir.join("gateways")),
             gateway_binaries_shipped: std::env::current_exe().ok().map(|program| program.with_file_name("gateways")),
             public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
+            admin_second_factor: args.admin_second_factor,
             ..Self::default()
         }
     }

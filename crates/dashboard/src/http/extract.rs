@@ -1,18 +1,22 @@
 //! What handlers take from a request: who asks, and checked input.
 
 use super::AppState;
-use crate::app::sessions::{self, Origin};
-use crate::app::{Actor, AdminActor, AppError};
+use crate::app::sessions::{self, Origin, SecretToken};
+use crate::app::{Actor, AdminActor, AppError, Proven};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use cookie::time::Duration;
 use proxima_types::FieldError;
 use serde::de::DeserializeOwned;
 use std::net::{IpAddr, SocketAddr};
+
+/// A signed-in person, also an admin who must add a second factor before anything else: for what that takes.
+pub struct AnySession(pub Actor);
 
 /// A signed-in person.
 pub struct SignedIn(pub Actor);
@@ -20,38 +24,129 @@ pub struct SignedIn(pub Actor);
 /// A signed-in admin.
 pub struct Admin(pub AdminActor);
 
-/// The name of the session cookie. `__Host-` binds it to this host and to HTTPS (RFC 6265bis).
-pub fn cookie_name(secure: bool) -> &'static str {
-    if secure { "__Host-proxima_session" } else { "proxima_session" }
+/// As [`AnySession`], who showed within the last five minutes that it is them.
+pub struct SteppedUpAnySession(pub Proven<Actor>);
+
+/// A signed-in person who showed within the last five minutes that it is them.
+pub struct SteppedUp(pub Proven<Actor>);
+
+/// A signed-in admin who showed within the last five minutes that it is them.
+pub struct SteppedUpAdmin(pub Proven<AdminActor>);
+
+/// What our cookies hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Held {
+    Session,
+    /// Between the password and the second factor.
+    HalfLogin,
+    /// That somebody signed in with this browser before.
+    Device,
 }
 
-/// The session cookie: out of scripts' reach, and sent by our own pages only.
-pub fn session_cookie(app: &AppState, token: String) -> Cookie<'static> {
-    let secure = app.config.secure_cookies;
-    Cookie::build((cookie_name(secure), token))
-        .path("/")
-        .http_only(true)
-        .secure(secure)
-        .same_site(SameSite::Strict)
-        .build()
+/// How long a browser keeps [`Held::Device`]: the longest that browsers grant (RFC 6265bis).
+const DEVICE_DAYS: i64 = 400;
+
+impl Held {
+    /// `__Host-` binds a cookie to this host and to HTTPS (RFC 6265bis).
+    #[must_use]
+    pub fn name(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (Self::Session, true) => "__Host-proxima_session",
+            (Self::Session, false) => "proxima_session",
+            (Self::HalfLogin, true) => "__Host-proxima_login",
+            (Self::HalfLogin, false) => "proxima_login",
+            (Self::Device, true) => "__Host-proxima_device",
+            (Self::Device, false) => "proxima_device",
+        }
+    }
+
+    /// Out of scripts' reach, and sent by our own pages only.
+    #[must_use]
+    pub fn cookie(self, app: &AppState, token: &SecretToken) -> Cookie<'static> {
+        let secure = app.config.secure_cookies;
+        let cookie = Cookie::build((self.name(secure), token.expose().to_owned()))
+            .path("/")
+            .http_only(true)
+            .secure(secure)
+            .same_site(SameSite::Strict);
+        match self {
+            Self::Session => cookie.build(),
+            Self::HalfLogin => cookie.max_age(Duration::minutes(5)).build(),
+            Self::Device => cookie.max_age(Duration::days(DEVICE_DAYS)).build(),
+        }
+    }
+
+    /// Takes it from the browser.
+    #[must_use]
+    pub fn removal(self, app: &AppState) -> Cookie<'static> {
+        let mut cookie = self.cookie(app, &SecretToken::from_cookie(""));
+        cookie.make_removal();
+        cookie
+    }
+
+    pub fn read(self, app: &AppState, headers: &HeaderMap) -> Option<SecretToken> {
+        let jar = CookieJar::from_headers(headers);
+        jar.get(self.name(app.config.secure_cookies)).map(|cookie| SecretToken::from_cookie(cookie.value()))
+    }
+}
+
+/// The cookie of a session whose token was changed.
+pub fn with_session(app: &AppState, token: &SecretToken) -> CookieJar {
+    CookieJar::new().add(Held::Session.cookie(app, token))
 }
 
 pub fn client_ip(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
-pub fn origin(parts: &Parts) -> Origin {
+pub fn origin(app: &AppState, parts: &Parts) -> Origin {
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    Origin { ip: client_ip(parts), user_agent: user_agent.map(str::to_owned) }
+    let device = Held::Device.read(app, &parts.headers);
+    Origin { ip: client_ip(parts), user_agent: user_agent.map(str::to_owned), device }
+}
+
+impl FromRequestParts<AppState> for AnySession {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let token = Held::Session.read(app, &parts.headers).ok_or(AppError::Unauthenticated)?;
+        sessions::authenticate(app, &token, client_ip(parts)).await.map(Self)
+    }
 }
 
 impl FromRequestParts<AppState> for SignedIn {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
-        let jar = CookieJar::from_headers(&parts.headers);
-        let cookie = jar.get(cookie_name(app.config.secure_cookies)).ok_or(AppError::Unauthenticated)?;
-        sessions::authenticate(app, cookie.value(), client_ip(parts)).await.map(Self)
+        let AnySession(actor) = AnySession::from_request_parts(parts, app).await?;
+        actor.enrolled().map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for SteppedUpAnySession {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let AnySession(actor) = AnySession::from_request_parts(parts, app).await?;
+        actor.proven().map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for SteppedUp {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let SignedIn(actor) = SignedIn::from_request_parts(parts, app).await?;
+        actor.proven().map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for SteppedUpAdmin {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let Admin(admin) = Admin::from_request_parts(parts, app).await?;
+        admin.proven().map(Self)
     }
 }
 

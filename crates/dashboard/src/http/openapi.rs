@@ -26,6 +26,11 @@ impl utoipa::Modify for Security {
             "session",
             SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-proxima_session"))),
         );
+        // Between the password and the second factor.
+        components.add_security_scheme(
+            "halfLogin",
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-proxima_login"))),
+        );
         components.add_security_scheme(
             "installToken",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),

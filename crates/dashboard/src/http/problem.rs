@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use proxima_types::{FieldError, LicenseStatus};
+use proxima_types::{FieldError, LicenseStatus, ProofMethod};
 use serde::Serialize;
 use std::sync::Arc;
 use tower_http::csrf::ProtectionError;
@@ -33,6 +33,13 @@ pub struct Problem {
     /// The present state, when a license action was refused for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license_status: Option<LicenseStatus>,
+    /// How to show that it is oneself, when that is needed first (`step_up_required`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub methods: Vec<ProofMethod>,
+    /// As the header `Retry-After`, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
 }
 
 /// The error on its way out.
@@ -61,6 +68,10 @@ fn shape(error: &AppError) -> Shape {
         AppError::SelfDelete => (StatusCode::CONFLICT, "self_delete", "Not your own account"),
         AppError::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
         AppError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+        AppError::StepUpRequired { .. } => (StatusCode::FORBIDDEN, "step_up_required", "Show that it is you"),
+        AppError::EnrollmentRequired => (StatusCode::FORBIDDEN, "enrollment_required", "Add a second factor"),
+        AppError::LoginExpired => (StatusCode::UNAUTHORIZED, "login_expired", "Start again"),
+        AppError::PasskeyRefused => (StatusCode::UNAUTHORIZED, "passkey_refused", "Passkey refused"),
         AppError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
         AppError::BadInstallToken => (StatusCode::UNAUTHORIZED, "install_token_refused", "Install token refused"),
         AppError::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
@@ -129,6 +140,7 @@ fn document(error: &AppError, request_id: String) -> Response {
         _ => {}
     }
     let Shape { status, code, title } = shape(error);
+    let retry_after = retry_after(error);
     let problem = Problem {
         kind: format!("urn:proxima:problem:{code}"),
         title: title.to_owned(),
@@ -145,19 +157,27 @@ fn document(error: &AppError, request_id: String) -> Response {
             AppError::LicenseState { present } => Some(*present),
             _ => None,
         },
+        methods: match error {
+            AppError::StepUpRequired { methods } => methods.clone(),
+            _ => Vec::new(),
+        },
+        retry_after_seconds: retry_after,
     };
     let mut response = write(status, &problem);
-    let retry_after = match error {
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn retry_after(error: &AppError) -> Option<u32> {
+    match error {
         AppError::Busy { retry_after_seconds } | AppError::TooMany { retry_after_seconds } => {
             Some(*retry_after_seconds)
         }
         AppError::Unavailable(_) => Some(5),
         _ => None,
-    };
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    response
 }
 
 fn plain(status: StatusCode, code: &str, sentence: &str, request_id: String) -> Response {
@@ -170,6 +190,8 @@ fn plain(status: StatusCode, code: &str, sentence: &str, request_id: String) -> 
         request_id,
         errors: Vec::new(),
         license_status: None,
+        methods: Vec::new(),
+        retry_after_seconds: None,
     };
     write(status, &problem)
 }

@@ -5,7 +5,7 @@ pub mod runner;
 
 use crate::app::{Actor, App, AppResult, audit, commit, install_tokens, licenses};
 use proxima_db::servers::interval;
-use proxima_db::{heartbeats, sessions};
+use proxima_db::{factors, heartbeats, passkeys, sessions, throttles};
 use proxima_types::ServerId;
 use serde_json::json;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub async fn sweep(app: &App) -> AppResult<()> {
     observe_shared_keys(app).await?;
     install_tokens::give_up_silent(app).await?;
     sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
+    factors::sweep(&app.db).await?;
+    passkeys::sweep(&app.db).await?;
+    throttles::sweep(&app.db).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::save::shown;
 use super::test::{login, tools};
 use super::{connected, find, lock, pinned, refuse_while_a_job_runs, stored_target, target};
 use crate::app::audit;
-use crate::app::{Actor, App, AppResult, commit};
+use crate::app::{Actor, App, AppResult, Proven, commit};
 use proxima_db::connections::{self, ConnectionRow, Found};
 use proxima_installer::{HostKey, ProblemReport, forget_access};
 use proxima_types::{CredentialKind, ServerId};
@@ -26,7 +26,7 @@ pub struct Forgotten {
 ///
 /// # Errors
 /// [`crate::app::AppError::NotFound`], [`crate::app::AppError::NotNow`] while a job or a test runs.
-pub async fn forget(app: &App, actor: &Actor, id: ServerId) -> AppResult<Forgotten> {
+pub async fn forget(app: &App, actor: &Proven<Actor>, id: ServerId) -> AppResult<Forgotten> {
     let mut connection = app.db.acquire().await.map_err(proxima_db::DbError::from)?;
     let found = find(&mut connection, actor, id).await?;
     refuse_while_a_job_runs(&mut connection, id).await?;

@@ -3,7 +3,7 @@
 use super::credential::{Secret, seal_secret, seal_sudo};
 use super::{find, lock, refuse_while_a_job_runs, target};
 use crate::app::audit;
-use crate::app::{Actor, App, AppError, AppResult, commit};
+use crate::app::{Actor, App, AppError, AppResult, Proven, commit};
 use proxima_db::connections::{self, Address, ConnectionRow};
 use proxima_installer::{Credential, Problem, ProblemReport, Target};
 use proxima_types::{FieldError, FieldErrors, ServerId};
@@ -105,7 +105,7 @@ async fn check_secret(secret: &Secret) -> AppResult<()> {
 ///
 /// # Errors
 /// [`AppError::Invalid`] with every bad field, [`AppError::NotFound`], [`AppError::NotNow`] while a job runs.
-pub async fn save(app: &App, actor: &Actor, id: ServerId, input: SaveConnection) -> AppResult<ConnectionRow> {
+pub async fn save(app: &App, actor: &Proven<Actor>, id: ServerId, input: SaveConnection) -> AppResult<ConnectionRow> {
     // Before anything is computed or said of the input: whose server it is.
     find(&mut *app.db.acquire().await.map_err(proxima_db::DbError::from)?, actor, id).await?;
     let Checked { target: address, secret, sudo } = input.check()?;

@@ -15,7 +15,7 @@ pub use silence::give_up_silent;
 
 use super::audit::server_target;
 use super::connections::{lock, refuse_while_a_job_runs};
-use super::{Actor, App, AppError, AppResult, audit, commit};
+use super::{Actor, App, AppError, AppResult, Proven, audit, commit};
 use crate::entropy::EntropyExt as _;
 use chrono::{DateTime, Duration, Utc};
 use proxima_db::install_tokens::{self, OpenToken};
@@ -50,7 +50,7 @@ pub struct Made {
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::NotNow`] while a job runs, without an address for gateways, or without any program.
-pub async fn make(app: &App, actor: &Actor, id: ServerId) -> AppResult<Made> {
+pub async fn make(app: &App, actor: &Proven<Actor>, id: ServerId) -> AppResult<Made> {
     let mut tx = app.begin().await?;
     let found = lock(&mut tx, actor, id).await?;
     refuse_while_a_job_runs(&mut tx, id).await?;

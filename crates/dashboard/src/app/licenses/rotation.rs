@@ -3,7 +3,7 @@
 
 use super::{LicenseView, lock, owner, seal_key, target, view};
 use crate::app::audit::{self, server_target};
-use crate::app::{Actor, AdminActor, App, AppError, AppResult, commit};
+use crate::app::{Actor, AdminActor, App, AppError, AppResult, Proven, commit};
 use crate::entropy::EntropyExt as _;
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use proxima_db::licenses::LockedLicense;
@@ -23,7 +23,12 @@ const MAX_LIMIT: Duration = Duration::days(30);
 /// # Errors
 /// [`AppError::NotNow`] `rotation_open` while one is open, [`AppError::Invalid`] for a limit out of range,
 /// [`AppError::NotFound`].
-pub async fn rotate(app: &App, admin: &AdminActor, id: ServerId, limit: Option<Duration>) -> AppResult<LicenseView> {
+pub async fn rotate(
+    app: &App,
+    admin: &Proven<AdminActor>,
+    id: ServerId,
+    limit: Option<Duration>,
+) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.rotate";
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if limit < MIN_LIMIT || limit > MAX_LIMIT {

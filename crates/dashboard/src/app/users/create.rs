@@ -52,10 +52,14 @@ impl CreateUser<'_> {
 }
 
 /// # Errors
-/// [`AppError::Invalid`] with every bad field; [`AppError::Conflict`] naming the field that is taken.
+/// [`AppError::Invalid`] with every bad field; [`AppError::Conflict`] naming the field that is taken;
+/// [`AppError::StepUpRequired`] for another admin.
 /// After any error nothing of the customer exists.
 pub async fn create(app: &App, admin: &AdminActor, input: CreateUser<'_>) -> AppResult<UserWithServer> {
     let checked = input.check()?;
+    if checked.role == Role::Admin {
+        admin.prove()?;
+    }
     // Before the transaction: bcrypt takes its time.
     let password_hash = app.passwords.hash(&checked.password).await?;
     let id = UserId(app.entropy.uuid());

@@ -2,7 +2,7 @@
 //! heartbeat (it is asked for one now), which answers the signed 401 for a retired key.
 
 use crate::app::audit::{self, user_target};
-use crate::app::{AdminActor, App, AppError, AppResult, commit};
+use crate::app::{AdminActor, App, AppError, AppResult, Proven, commit};
 use proxima_db::management::{self, Endpoint};
 use proxima_db::servers::{self, ServerRow};
 use proxima_db::{PgConnection, users};
@@ -14,7 +14,7 @@ use serde_json::json;
 /// # Errors
 /// [`AppError::NotFound`], [`AppError::ConfirmationRequired`], [`AppError::SelfDelete`],
 /// [`AppError::LastAdmin`].
-pub async fn delete(app: &App, admin: &AdminActor, id: UserId, confirm_username: &str) -> AppResult<()> {
+pub async fn delete(app: &App, admin: &Proven<AdminActor>, id: UserId, confirm_username: &str) -> AppResult<()> {
     let mut tx = app.begin().await?;
     let admins = users::lock_admins(&mut tx).await?;
     let user = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;

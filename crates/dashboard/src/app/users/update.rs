@@ -6,7 +6,7 @@ use super::input::{display_name, given, login_slug, optional};
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit};
 use proxima_db::users::{UserRow, UserWithServer};
-use proxima_db::{servers, sessions, users};
+use proxima_db::{servers, sessions, throttles, users};
 use proxima_types::{FieldErrors, Password, Role, ServerName, UserId, Username};
 use serde_json::{Map, Value, json};
 
@@ -24,8 +24,10 @@ pub struct UpdateUser<'a> {
     pub confirm_server_deletion: Option<&'a str>,
 }
 
+/// Another username, password or role is what somebody signs in with: that takes a step-up.
+///
 /// # Errors
-/// [`AppError::Invalid`], [`AppError::Conflict`], [`AppError::ConfirmationRequired`],
+/// [`AppError::Invalid`], [`AppError::Conflict`], [`AppError::ConfirmationRequired`], [`AppError::StepUpRequired`],
 /// [`AppError::LastAdmin`], [`AppError::NotFound`].
 pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser<'_>) -> AppResult<UserWithServer> {
     let before = users::find(&app.db, id).await?.ok_or(AppError::NotFound)?;
@@ -33,6 +35,9 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     let changed = apply(&before, &input, &mut errors);
     let password = new_password(&changed, &input, &mut errors);
     let server_name = optional(&mut errors, input.server_name, |text| ServerName::parse("serverName", text));
+    if before.username != changed.username || before.role != changed.role || password.is_some() {
+        admin.prove()?;
+    }
     errors.into_result()?;
     let password_hash = match &password {
         Some(password) => Some(app.passwords.hash(password).await?),
@@ -44,6 +49,9 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     let current = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;
     let changed = apply(&current, &input, &mut FieldErrors::new());
     let role_changes = current.role() != changed.role();
+    if role_changes || current.username != changed.username {
+        admin.prove()?;
+    }
     let mut left_behind = None;
     if role_changes && changed.role() == Role::Admin {
         confirm_deletion(&current, &input)?;
@@ -66,6 +74,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     if role_changes || password_hash.is_some() {
         let own = if admin.user_id == Some(id) { admin.session_id } else { None };
         sessions::end_all(&mut tx, id, own).await?;
+        throttles::forget_devices(&mut tx, id).await?;
     }
     let metadata = describe(&current, &changed, password_hash.is_some());
     let updated = super::with_server(app, &mut tx, id).await?;

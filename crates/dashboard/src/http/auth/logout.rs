@@ -1,6 +1,6 @@
 use crate::app::{AppError, sessions};
 use crate::http::AppState;
-use crate::http::extract::{SignedIn, session_cookie};
+use crate::http::extract::{AnySession, Held};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,8 +14,8 @@ use axum_extra::extract::CookieJar;
 pub(super) async fn auth_logout(
     State(app): State<AppState>,
     jar: CookieJar,
-    SignedIn(actor): SignedIn,
+    AnySession(actor): AnySession,
 ) -> Result<(CookieJar, StatusCode), AppError> {
     sessions::logout(&app, &actor).await?;
-    Ok((jar.remove(session_cookie(&app, String::new())), StatusCode::NO_CONTENT))
+    Ok((jar.add(Held::Session.removal(&app)), StatusCode::NO_CONTENT))
 }

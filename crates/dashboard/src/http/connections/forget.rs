@@ -1,7 +1,7 @@
 use super::BoxProblem;
 use crate::app::{AppError, connections};
 use crate::http::AppState;
-use crate::http::extract::{Id, SignedIn};
+use crate::http::extract::{Id, SteppedUp};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -29,7 +29,7 @@ pub struct ForgottenConnection {
         (status = 409, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn connection_forget(
     State(app): State<AppState>,
-    SignedIn(actor): SignedIn,
+    SteppedUp(actor): SteppedUp,
     Id(id): Id<ServerId>,
 ) -> Result<Json<ForgottenConnection>, AppError> {
     let forgotten = connections::forget(&app, &actor, id).await?;

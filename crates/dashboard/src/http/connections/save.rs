@@ -2,7 +2,7 @@ use super::Connection;
 use crate::app::connections::SaveConnection;
 use crate::app::{AppError, connections};
 use crate::http::AppState;
-use crate::http::extract::{Body, Id, SignedIn, present};
+use crate::http::extract::{Body, Id, SteppedUp, present};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -43,7 +43,7 @@ pub struct SaveConnectionRequest {
         (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn connection_save(
     State(app): State<AppState>,
-    SignedIn(actor): SignedIn,
+    SteppedUp(actor): SteppedUp,
     Id(id): Id<ServerId>,
     Body(input): Body<SaveConnectionRequest>,
 ) -> Result<Json<Connection>, AppError> {

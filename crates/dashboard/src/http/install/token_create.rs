@@ -1,6 +1,6 @@
 use crate::app::{AppError, install_tokens};
 use crate::http::AppState;
-use crate::http::extract::{Id, SignedIn};
+use crate::http::extract::{Id, SteppedUp};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -33,7 +33,7 @@ pub struct NewInstallToken {
         (status = 409, body = Problem)))]
 pub(super) async fn install_token_create(
     State(app): State<AppState>,
-    SignedIn(actor): SignedIn,
+    SteppedUp(actor): SteppedUp,
     Id(id): Id<ServerId>,
 ) -> Result<(StatusCode, Json<NewInstallToken>), AppError> {
     let made = install_tokens::make(&app, &actor, id).await?;

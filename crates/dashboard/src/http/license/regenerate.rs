@@ -1,7 +1,7 @@
 use super::License;
 use crate::app::{AppError, licenses};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Id};
+use crate::http::extract::{Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use proxima_types::ServerId;
         (status = 404, body = Problem)))]
 pub(super) async fn license_regenerate(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<ServerId>,
 ) -> Result<Json<License>, AppError> {
     Ok(Json(licenses::regenerate(&app, &admin, id).await?.into()))

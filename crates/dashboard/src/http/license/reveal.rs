@@ -1,6 +1,6 @@
 use crate::app::{AppError, licenses};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Id};
+use crate::http::extract::{Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,7 @@ pub struct RevealedKey {
         (status = 404, body = Problem)))]
 pub(super) async fn license_reveal(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<ServerId>,
 ) -> Result<Json<RevealedKey>, AppError> {
     Ok(Json(RevealedKey { api_key: licenses::reveal(&app, &admin, id).await? }))

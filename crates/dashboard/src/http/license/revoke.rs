@@ -1,7 +1,7 @@
 use super::License;
 use crate::app::{AppError, licenses};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body, Id};
+use crate::http::extract::{Body, Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -25,7 +25,7 @@ pub struct RevokeRequest {
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn license_revoke(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<ServerId>,
     Body(input): Body<RevokeRequest>,
 ) -> Result<Json<License>, AppError> {

@@ -2,7 +2,7 @@ use super::License;
 use crate::app::AppError;
 use crate::app::licenses::rotation;
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body, Id};
+use crate::http::extract::{Body, Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -28,7 +28,7 @@ pub struct RotateRequest {
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn license_rotate(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<ServerId>,
     Body(input): Body<RotateRequest>,
 ) -> Result<Json<License>, AppError> {

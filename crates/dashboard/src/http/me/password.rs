@@ -1,9 +1,10 @@
 use crate::app::{AppError, sessions};
 use crate::http::AppState;
-use crate::http::extract::{Body, SignedIn};
+use crate::http::extract::{Body, SignedIn, with_session};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -19,15 +20,15 @@ pub struct ChangePasswordRequest {
 
 /// Change one's own password
 ///
-/// Ends one's other sessions.
+/// Ends one's other sessions, and sets a new session cookie.
 #[utoipa::path(post, path = "/api/v1/me/password", tag = "me", security(("session" = [])),
     request_body = ChangePasswordRequest,
-    responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn me_change_password(
     State(app): State<AppState>,
     SignedIn(actor): SignedIn,
     Body(input): Body<ChangePasswordRequest>,
-) -> Result<StatusCode, AppError> {
-    sessions::change_password(&app, &actor, input.current_password, &input.new_password).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<(CookieJar, StatusCode), AppError> {
+    let token = sessions::change_password(&app, &actor, input.current_password, &input.new_password).await?;
+    Ok((with_session(&app, &token), StatusCode::NO_CONTENT))
 }

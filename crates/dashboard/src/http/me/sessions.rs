@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use proxima_types::SessionId;
+use proxima_types::{ProofMethod, SessionId};
 use serde::Serialize;
 
 /// One signed-in browser.
@@ -21,6 +21,7 @@ pub struct Session {
     pub ip: Option<String>,
     #[schema(required)]
     pub user_agent: Option<String>,
+    pub signed_in_with: ProofMethod,
     /// The one that asks.
     pub current: bool,
 }
@@ -44,9 +45,25 @@ pub(super) async fn me_sessions_list(
         expires_at: row.expires_at,
         ip: row.ip.map(|ip| ip.ip().to_string()),
         user_agent: row.user_agent,
+        signed_in_with: ProofMethod::from_stored(&row.signed_in_with),
         current: actor.session_id == Some(SessionId(row.id)),
     });
     Ok(Json(SessionList { items: items.collect() }))
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SessionsEnded {
+    pub ended: u64,
+}
+
+/// End all of one's own sessions but this one
+#[utoipa::path(delete, path = "/api/v1/me/sessions", tag = "me", security(("session" = [])),
+    responses((status = 200, body = SessionsEnded), (status = 401, body = Problem)))]
+pub(super) async fn me_sessions_revoke_others(
+    State(app): State<AppState>,
+    SignedIn(actor): SignedIn,
+) -> Result<Json<SessionsEnded>, AppError> {
+    Ok(Json(SessionsEnded { ended: sessions::revoke_others(&app, &actor).await? }))
 }
 
 /// End one of one's own sessions

@@ -1,7 +1,7 @@
 use super::Settings;
 use crate::app::{AppError, settings};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body};
+use crate::http::extract::{Body, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -25,7 +25,7 @@ pub struct UpdateSettingsRequest {
         (status = 422, body = Problem)))]
 pub(super) async fn settings_update(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Body(input): Body<UpdateSettingsRequest>,
 ) -> Result<Json<Settings>, AppError> {
     let input = settings::SaveSettings {

@@ -1,6 +1,6 @@
 use crate::app::{AppError, users};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Id, Params};
+use crate::http::extract::{Id, Params, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ pub struct DeleteUserQuery {
         (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn users_delete(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<UserId>,
     Params(query): Params<DeleteUserQuery>,
 ) -> Result<StatusCode, AppError> {

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod get;
 pub(super) mod list;
+mod second_factor;
 mod update;
 
 use super::AppState;
@@ -16,11 +17,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list::users_list, create::users_create)).routes(routes!(
-        get::users_get,
-        update::users_update,
-        delete::users_delete
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(list::users_list, create::users_create))
+        .routes(routes!(get::users_get, update::users_update, delete::users_delete))
+        .routes(routes!(second_factor::users_second_factor_get, second_factor::users_second_factor_reset))
 }
 
 /// An account, with the server that a customer owns.

@@ -8,7 +8,7 @@ use proxima_types::Role;
 use serde_json::Value;
 use sqlx::PgPool;
 use std::collections::BTreeSet;
-use table::{NONE, ROWS, Row};
+use table::{NONE, ROWS, Row, STEP_UP};
 
 /// Every operation of the generated document, as `METHOD path`.
 pub fn operations() -> BTreeSet<(String, String)> {
@@ -36,6 +36,9 @@ pub struct World {
     /// A finished job of each customer's server.
     own_job: String,
     other_job: String,
+    /// A passkey of each customer's that no authenticator has, where the path names one.
+    own_passkey: String,
+    other_passkey: String,
 }
 
 /// Whose things a path names.
@@ -69,7 +72,14 @@ impl World {
             other_session = second_session(app, &other).await;
         }
         let (own_job, other_job) = (finished_job(app, &own).await, finished_job(app, &other).await);
-        Self { own, other, own_client, admin, ended, gateway, own_session, other_session, own_job, other_job }
+        let (mut own_passkey, mut other_passkey) = (String::new(), String::new());
+        if row.path.contains("{passkeyId}") {
+            own_passkey = passkey(app, &own).await;
+            other_passkey = passkey(app, &other).await;
+        }
+        Self {
+            own_passkey,
+            other_passkey, own, other, own_client, admin, ended, gateway, own_session, other_session, own_job, other_job }
     }
 
     fn path(&self, row: &Row, of: Of) -> String {
@@ -86,8 +96,14 @@ impl World {
             Of::Other => &self.other_job,
             Of::Nobody => &missing,
         };
+        let passkey = match of {
+            Of::Own => &self.own_passkey,
+            Of::Other => &self.other_passkey,
+            Of::Nobody => &missing,
+        };
         let path = row
             .path
+            .replace("{passkeyId}", passkey)
             .replace("{jobId}", job)
             .replace("{userId}", &user)
             .replace("{serverId}", &server)
@@ -116,6 +132,16 @@ async fn second_session(app: &TestApp, customer: &Customer) -> String {
     current["id"].as_str().unwrap().to_owned()
 }
 
+/// The id of a passkey that opens nothing.
+async fn passkey(app: &TestApp, customer: &Customer) -> String {
+    let id = OsEntropy.uuid();
+    let insert = "INSERT INTO passkeys (id, user_id, credential_id, credential, name, synced) \
+                  VALUES ($1, $2, $3, '{}', 'Key', false)";
+    let insert = sqlx::query(insert).bind(id).bind(customer.id.0).bind(id.as_bytes().as_slice());
+    insert.execute(&app.db).await.unwrap();
+    id.to_string()
+}
+
 /// The id of a job that failed.
 async fn finished_job(app: &TestApp, customer: &Customer) -> String {
     let id = OsEntropy.uuid();
@@ -135,7 +161,8 @@ async fn finished_job(app: &TestApp, customer: &Customer) -> String {
 async fn state(db: &PgPool) -> Vec<Value> {
     let mut rows = Vec::new();
     for table in
-        ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs", "install_tokens"]
+        ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs", "install_tokens",
+         "totp_factors", "totp_enrollments", "passkeys", "recovery_codes"]
     {
         rows.extend(rows_matching(db, table, "true").await);
     }
@@ -177,6 +204,7 @@ fn the_document_says_of_every_route_whether_it_needs_a_session() {
         let declared = security[0].as_object().and_then(|scheme| scheme.keys().next().cloned());
         let expected = match (row.anonymous, row.key) {
             _ if row.path.starts_with("/api/v1/install/") => Some("installToken"),
+            _ if row.path.starts_with("/api/v1/auth/second-factor") => Some("halfLogin"),
             (401, 200) => Some("licenseKey"),
             (401, _) => Some("session"),
             _ => None,
@@ -230,6 +258,35 @@ async fn check(app: &TestApp, row: &Row, wrong: &mut Vec<String>) {
     // What changes something gets a customer of its own: the one before may have changed this one.
     let fresh = if row.method == "GET" { world } else { World::new(app, row).await };
     compare(row, "admin", row.admin, &fresh.ask(&fresh.admin, row, Of::Own).await, wrong);
+}
+
+/// Each privileged route refuses a session whose last proof is too old, whatever it would answer otherwise, and no other route
+/// does.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn privileged_routes_and_no_others_need_a_fresh_proof(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.admin().await;
+    let known = ROWS.iter().map(|row| (row.method, row.path)).collect::<BTreeSet<_>>();
+    assert!(STEP_UP.iter().all(|route| known.contains(route)), "STEP_UP names a route that is not there");
+    let mut wrong = Vec::new();
+    for row in ROWS {
+        let world = World::new(&app, row).await;
+        let stale = "UPDATE sessions SET stepped_up_at = now() - interval '301 seconds'";
+        sqlx::query(stale).execute(&app.db).await.unwrap();
+        let needed = STEP_UP.contains(&(row.method, row.path));
+        let before = state(&app.db).await;
+        for (who, client, expected) in [("admin", &world.admin, row.admin), ("own", &world.own_client, row.own)] {
+            let answer = world.ask(client, row, Of::Own).await;
+            let asked = answer.json()["code"] == "step_up_required";
+            if asked != (needed && expected != 403) {
+                wrong.push(format!("{} {}: {who} got {}", row.method, row.path, answer.text));
+            }
+        }
+        if needed && before != state(&app.db).await {
+            wrong.push(format!("{} {}: refused, and yet something changed", row.method, row.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn compare(row: &Row, who: &str, expected: u16, answer: &Answer, wrong: &mut Vec<String>) {

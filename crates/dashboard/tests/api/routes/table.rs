@@ -42,6 +42,26 @@ fn login(world: &World) -> Option<Value> {
     Some(json!({ "username": world.own.username, "password": PASSWORD }))
 }
 
+fn code(_: &World) -> Option<Value> {
+    Some(json!({ "method": "TOTP", "code": "123456" }))
+}
+
+fn first_code(_: &World) -> Option<Value> {
+    Some(json!({ "code": "123456" }))
+}
+
+fn no_passkey(_: &World) -> Option<Value> {
+    Some(json!({ "ceremonyId": "00000000-0000-4000-8000-000000000000", "credential": {} }))
+}
+
+fn new_passkey(_: &World) -> Option<Value> {
+    Some(json!({ "ceremonyId": "00000000-0000-4000-8000-000000000000", "credential": {}, "name": "Key" }))
+}
+
+fn own_password(_: &World) -> Option<Value> {
+    Some(json!({ "method": "PASSWORD", "password": PASSWORD }))
+}
+
 fn display_name(_: &World) -> Option<Value> {
     Some(json!({ "displayName": "Somebody" }))
 }
@@ -89,12 +109,32 @@ fn install(_: &World) -> Option<Value> {
 pub const ROWS: &[Row] = &[
     // method, path, body, [anonymous, ended session, license key, own, other's, missing, admin, admin on missing]
     row("POST", "/api/v1/auth/login", login, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/auth/options", no_body, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
+    // These know the cookie of a half-made sign-in and nothing else.
+    row("POST", "/api/v1/auth/second-factor", code, [401, 401, 401, 401, NONE, NONE, 401, NONE]),
+    row("POST", "/api/v1/auth/second-factor/passkey", no_body, [401, 401, 401, 401, NONE, NONE, 401, NONE]),
+    row("POST", "/api/v1/auth/passkey/options", no_body, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/auth/passkey", no_passkey, [422, 422, 422, 422, NONE, NONE, 422, NONE]),
+    row("POST", "/api/v1/auth/step-up", own_password, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    // Nobody here has a second factor: whoever may gets as far as the refusal that says so.
+    row("POST", "/api/v1/auth/step-up/passkey", no_body, [401, 401, 401, 409, NONE, NONE, 409, NONE]),
+    row("GET", "/api/v1/me/security", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/me/totp", no_body, [401, 401, 401, 201, NONE, NONE, 201, NONE]),
+    row("POST", "/api/v1/me/totp/confirm", first_code, [401, 401, 401, 409, NONE, NONE, 409, NONE]),
+    row("DELETE", "/api/v1/me/totp", no_body, [401, 401, 401, 404, NONE, NONE, 404, NONE]),
+    row("POST", "/api/v1/me/passkeys/options", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/me/passkeys", new_passkey, [401, 401, 401, 422, NONE, NONE, 422, NONE]),
+    // Nobody, not even an admin, has anything to do with another person's passkeys.
+    row("PATCH", "/api/v1/me/passkeys/{passkeyId}", server_name, [401, 401, 401, 200, 404, 404, 404, 404]),
+    row("DELETE", "/api/v1/me/passkeys/{passkeyId}", no_body, [401, 401, 401, 204, 404, 404, 404, 404]),
+    row("POST", "/api/v1/me/recovery-codes", no_body, [401, 401, 401, 409, NONE, NONE, 409, NONE]),
     row("POST", "/api/v1/auth/logout", no_body, [401, 401, 401, 204, NONE, NONE, 204, NONE]),
     row("GET", "/api/v1/login-pages/{slug}", no_body, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/me", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     row("PATCH", "/api/v1/me", display_name, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     row("POST", "/api/v1/me/password", password, [401, 401, 401, 204, NONE, NONE, 204, NONE]),
     row("GET", "/api/v1/me/sessions", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
+    row("DELETE", "/api/v1/me/sessions", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     // Nobody, not even an admin, ends another person's session here.
     row("DELETE", "/api/v1/me/sessions/{sessionId}", no_body, [401, 401, 401, 204, 404, 404, 404, 404]),
     row("GET", "/api/v1/users", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
@@ -102,6 +142,8 @@ pub const ROWS: &[Row] = &[
     row("GET", "/api/v1/users/{userId}", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("PATCH", "/api/v1/users/{userId}", display_name, [401, 401, 401, 403, 403, 403, 200, 404]),
     row("DELETE", "/api/v1/users/{userId}", no_body, [401, 401, 401, 403, 403, 403, 204, 404]),
+    row("GET", "/api/v1/users/{userId}/second-factor", no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("DELETE", "/api/v1/users/{userId}/second-factor", no_body, [401, 401, 401, 403, 403, 403, 409, 404]),
     row("GET", "/api/v1/servers", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/servers/{serverId}", no_body, [401, 401, 401, 200, 404, 404, 200, 404]),
     row("PATCH", "/api/v1/servers/{serverId}", server_name, [401, 401, 401, 200, 404, 404, 200, 404]),
@@ -150,4 +192,24 @@ pub const ROWS: &[Row] = &[
     row("GET", "/api/v1/fleet", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     // The heartbeat knows license keys and nothing else: a session is no credential here.
     row("POST", "/api/v1/heartbeat", heartbeat, [401, 401, 200, 401, NONE, NONE, 401, NONE]),
+];
+
+/// The privileged routes: they refuse whoever last showed more than five minutes ago that it is them. (`PATCH` of a user and
+/// `POST` of users are when they change what somebody signs in with; `access.rs` tests that.)
+pub const STEP_UP: &[(&str, &str)] = &[
+    ("POST", "/api/v1/me/totp"),
+    ("DELETE", "/api/v1/me/totp"),
+    ("POST", "/api/v1/me/passkeys/options"),
+    ("DELETE", "/api/v1/me/passkeys/{passkeyId}"),
+    ("POST", "/api/v1/me/recovery-codes"),
+    ("DELETE", "/api/v1/users/{userId}"),
+    ("DELETE", "/api/v1/users/{userId}/second-factor"),
+    ("PUT", "/api/v1/servers/{serverId}/connection"),
+    ("DELETE", "/api/v1/servers/{serverId}/connection"),
+    ("POST", "/api/v1/servers/{serverId}/install-token"),
+    ("POST", "/api/v1/servers/{serverId}/license/reveal"),
+    ("POST", "/api/v1/servers/{serverId}/license/regenerate"),
+    ("POST", "/api/v1/servers/{serverId}/license/revoke"),
+    ("POST", "/api/v1/servers/{serverId}/license/rotate"),
+    ("PUT", "/api/v1/settings"),
 ];
