@@ -106,6 +106,7 @@ impl DashboardProcess {
             .env("PROXIMA_DATA_DIR", data.path())
             .env("PROXIMA_BCRYPT_COST", "4")
             .env("PROXIMA_FIRST_ADMIN", "never")
+            .env("PROXIMA_ADMIN_SECOND_FACTOR", "optional")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

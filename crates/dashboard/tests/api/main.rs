@@ -2,9 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod access;
 mod audit;
 mod audit_chain;
 mod auth;
+mod authenticator;
 mod cli;
 mod concurrency;
 mod config;
@@ -32,6 +34,7 @@ mod sessions;
 mod settings;
 mod soak;
 mod texts;
+mod throttles;
 mod tombstones;
 mod ui;
 mod users;

@@ -79,7 +79,18 @@ impl World {
         }
         Self {
             own_passkey,
-            other_passkey, own, other, own_client, admin, ended, gateway, own_session, other_session, own_job, other_job }
+            other_passkey,
+            own,
+            other,
+            own_client,
+            admin,
+            ended,
+            gateway,
+            own_session,
+            other_session,
+            own_job,
+            other_job,
+        }
     }
 
     fn path(&self, row: &Row, of: Of) -> String {
@@ -160,10 +171,20 @@ async fn finished_job(app: &TestApp, customer: &Customer) -> String {
 /// What no refused request may change.
 async fn state(db: &PgPool) -> Vec<Value> {
     let mut rows = Vec::new();
-    for table in
-        ["users", "servers", "settings", "retired_keys", "gateway_installs", "connections", "jobs", "install_tokens",
-         "totp_factors", "totp_enrollments", "passkeys", "recovery_codes"]
-    {
+    for table in [
+        "users",
+        "servers",
+        "settings",
+        "retired_keys",
+        "gateway_installs",
+        "connections",
+        "jobs",
+        "install_tokens",
+        "totp_factors",
+        "totp_enrollments",
+        "passkeys",
+        "recovery_codes",
+    ] {
         rows.extend(rows_matching(db, table, "true").await);
     }
     rows.extend(rows_matching(db, "sessions", "true").await.into_iter().map(|mut row| {

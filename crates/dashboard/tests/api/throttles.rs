@@ -1,0 +1,113 @@
+//! Guessing passwords is slow, costs no CPU, and locks nobody out of a browser they use.
+
+use proxima_dashboard::app::{Actor, sessions};
+use proxima_test_support::{Client, PASSWORD, TestApp, dump};
+use proxima_types::Role;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+const LOGIN: &str = "/api/v1/auth/login";
+
+async fn guess(client: &Client, username: &str, password: &str) -> (u16, Value) {
+    let answer = client.post(LOGIN, &json!({ "username": username, "password": password })).await;
+    let mut body = answer.json();
+    body["requestId"].take();
+    (answer.status.as_u16(), body)
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn guessing_is_delayed_the_same_for_a_name_that_nobody_has(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.customer("alice").await;
+    let stranger = app.anonymous();
+    let mut answers = Vec::new();
+    for name in ["alice", "nobody"] {
+        let mut own = Vec::new();
+        for _ in 0..6 {
+            own.push(guess(&stranger, name, "wrong").await);
+        }
+        // The right password is refused as well, and not even looked at.
+        own.push(guess(&stranger, name, PASSWORD).await);
+        answers.push(own);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let statuses: Vec<u16> = answers[0].iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 429]);
+    let refused = stranger.post(LOGIN, &json!({ "username": "alice", "password": PASSWORD })).await;
+    let problem = refused.problem(429, "too_many_attempts");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(problem["retryAfterSeconds"], 1);
+    // Names that were typed are not written down.
+    assert!(!dump(&app.db).await.contains("nobody"));
+    // Once the delay is over the next failure costs twice as much, and a success ends it.
+    let over = "UPDATE throttles SET blocked_until = now()";
+    sqlx::query(over).execute(&app.db).await.unwrap();
+    assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401);
+    let twice = stranger.post(LOGIN, &json!({ "username": "alice", "password": PASSWORD })).await;
+    assert_eq!(twice.problem(429, "too_many_attempts")["retryAfterSeconds"], 2);
+    sqlx::query(over).execute(&app.db).await.unwrap();
+    assert_eq!(guess(&stranger, "alice", PASSWORD).await.0, 200);
+    assert_eq!(guess(&app.anonymous(), "alice", "wrong").await.0, 401);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn attempts_at_the_same_time_are_counted_too(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.customer("alice").await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let client = app.anonymous();
+        guesses.spawn(async move { guess(&client, "alice", "wrong").await.0 });
+    }
+    let answers = guesses.join_all().await;
+    // Five are free, and the sixth begins a delay of a second.
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 6, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 24, "{answers:?}");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn strangers_lock_nobody_out_of_a_browser_they_use(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let own = app.sign_in_new("alice", Role::Customer).await;
+    own.send(proxima_test_support::Method::POST, "/api/v1/auth/logout", None).await.expect_status(204);
+    let stranger = app.anonymous();
+    for _ in 0..6 {
+        guess(&stranger, "alice", "wrong").await;
+    }
+    assert_eq!(guess(&stranger, "alice", PASSWORD).await.0, 429);
+    assert_eq!(guess(&own, "alice", PASSWORD).await.0, 200);
+    // That browser has its own count, for its own person only.
+    for _ in 0..6 {
+        assert_eq!(guess(&own, "alice", "wrong").await.0, 401);
+    }
+    assert_eq!(guess(&own, "alice", PASSWORD).await.0, 429);
+    // Whoever has the console is let in.
+    sessions::reset_password(&app.app, &Actor::console(), "alice", "another-heron-sings-8").await.unwrap();
+    assert_eq!(guess(&stranger, "alice", "another-heron-sings-8").await.0, 200);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn one_address_cannot_try_every_account(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let stranger = app.anonymous();
+    for i in 0..51 {
+        assert_eq!(guess(&stranger, &format!("name-{i}"), "wrong").await.0, 401, "{i}");
+    }
+    assert_eq!(guess(&stranger, "another", "wrong").await.0, 429);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_session_cannot_guess_its_own_password(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let alice = app.sign_in_new("alice", Role::Customer).await;
+    for _ in 0..3 {
+        let step_up = json!({ "method": "PASSWORD", "password": "wrong" });
+        alice.post("/api/v1/auth/step-up", &step_up).await.refuses(&[("password", "wrong")]);
+        let change = json!({ "currentPassword": "wrong", "newPassword": "another-heron-sings-8" });
+        alice.post("/api/v1/me/password", &change).await.refuses(&[("currentPassword", "wrong")]);
+    }
+    let step_up = json!({ "method": "PASSWORD", "password": PASSWORD });
+    alice.post("/api/v1/auth/step-up", &step_up).await.problem(429, "too_many_attempts");
+    // Signing in elsewhere is another matter.
+    app.sign_in("alice", PASSWORD).await;
+}
