@@ -6,7 +6,7 @@ use crate::config::DataArgs;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    data: DataArgs,
+    pub(super) data: DataArgs,
     #[arg(long)]
     username: String,
 }
