@@ -24,7 +24,7 @@ export async function startDashboard(folder, options = () => []) {
   const data = join(folder, 'dashboard');
   const database = process.env.DATABASE_URL ? await freshDatabase(process.env.DATABASE_URL) : null;
   /** @type {NodeJS.ProcessEnv} */
-  const env = { ...process.env, PROXIMA_DATA_DIR: data, PROXIMA_FIRST_ADMIN: 'never', PROXIMA_BCRYPT_COST: '4' };
+  const env = { ...process.env, PROXIMA_DATA_DIR: data, PROXIMA_FIRST_ADMIN: 'never', PROXIMA_BCRYPT_COST: '4', PROXIMA_ADMIN_SECOND_FACTOR: 'optional' };
   if (database) env.DATABASE_URL = database.url;
   const program = binary('proxima-dashboard');
   const more = options(folder, url);
@@ -46,6 +46,11 @@ export async function startDashboard(folder, options = () => []) {
 
   return {
     url,
+    /** Changes its database, as time would. @param {string} text */
+    async sql(text) {
+      if (database === null) throw new Error('this needs DATABASE_URL');
+      await database.sql(text);
+    },
     log: () => process_.log(),
     /**
      * Writes the config.json that a customer's gateway starts with.

@@ -12,7 +12,7 @@ function findPsql() {
 
 /**
  * @param {string} serverUrl
- * @returns {Promise<{ url: string, drop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, sql: (text: string) => Promise<void>, drop: () => Promise<void> }>}
  */
 export async function freshDatabase(serverUrl) {
   const name = `e2e_${process.pid}_${randomBytes(4).toString('hex')}`;
@@ -21,5 +21,6 @@ export async function freshDatabase(serverUrl) {
   await sql(`CREATE DATABASE ${name}`);
   // The name is the path of the URL: postgres://user@host/NAME?options, where the host may be empty.
   const url = serverUrl.replace(/^([a-z]+:\/\/[^/?]*)(\/[^?]*)?/, `$1/${name}`);
-  return { url, drop: async () => void (await sql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)) };
+  const inside = async (/** @type {string} */ text) => void (await run(psql, ['-qAtX', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', text]));
+  return { url, sql: inside, drop: async () => void (await sql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)) };
 }

@@ -151,7 +151,22 @@ examineAll(() => world.adminPage(), [
     await visible(page.getByText('Hash', { exact: true }));
   } },
   { name: 'settings', published: true, path: '/admin/settings', ready: (page) => visible(page.getByText('203.0.113.64/28')) },
-  { name: 'account', published: true, path: '/account', ready: (page) => visible(page.getByText('This device')) },
+  { name: 'account', published: true, path: '/account', ready: (page) => visible(field(page, 'Display name')) },
+  { name: 'account-security', published: true, path: '/account/security', ready: async (page) => {
+    await visible(page.getByText('This device'));
+    await visible(button(page, 'Set up'));
+  } },
+  { name: 'settings-notifications', published: true, path: '/admin/settings/notifications', ready: async (page) => {
+    await visible(page.getByText('Nobody is told yet'));
+    await visible(card(page, 'When to tell'));
+  } },
+  { name: 'settings-webhook', path: '/admin/settings/notifications/new?kind=WEBHOOK', ready: (page) => visible(field(page, 'URL')) },
+  { name: 'settings-keys', path: '/admin/settings/keys', ready: (page) => visible(page.getByRole('table', { name: 'Signing keys' })) },
+  { name: 'audit-retention', path: '/admin/audit', ready: async (page) => {
+    await button(page, 'Retention…').click();
+    await page.getByLabel('For a number of days').click();
+    await visible(field(page, 'Days'));
+  } },
   { name: 'not-found', path: '/no/such/page', ready: (page) => visible(heading(page, /^Page not found$/)) },
 ]);
 

@@ -150,7 +150,7 @@ test('no script runs on any page of a customer', { timeout: 120_000 }, async () 
     await visible(page.getByText(`Reason: ${LONG}`));
     await visible(page.getByRole('navigation', { name: 'Main' }).getByText(payload.slice(0, 64)));
     await assertInert(customer, `server of ${user.username}`);
-    await page.goto('/account');
+    await page.goto('/account/security');
     await visible(card(page, 'Sessions').getByText('This device'));
     await assertInert(customer, `account of ${user.username}`);
     await customer.close();
@@ -165,7 +165,7 @@ test("a browser's name is text in the list of sessions", async () => {
   });
   assert.equal(signedIn.status, 200);
   const admin = await world.adminPage();
-  await admin.page.goto('/account');
+  await admin.page.goto('/account/security');
   await visible(card(admin.page, 'Sessions').locator(`[title*="__xss=1"]`));
   await assertInert(admin, 'sessions');
   await admin.close();

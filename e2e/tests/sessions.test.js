@@ -23,7 +23,7 @@ test('signing out the other devices ends them, with a message and the way back',
   await atPath(there.page, `/app/servers/${anna.server.id}`);
   await visible(card(there.page, 'Manage'));
 
-  await here.page.goto('/account');
+  await here.page.goto('/account/security');
   const sessions = card(here.page, 'Sessions');
   await visible(sessions.getByText('This device'));
   assert.equal(await sessions.getByText('This device').count(), 1);
@@ -53,9 +53,9 @@ test('a new password needs the old one, and signs out the other devices', async 
   const other = await signInApi(world.url, { ...user, password: CUSTOMER_PASSWORD });
   here.problems.allow(/^answer (401|422) POST \/api\/v1\/me\/password$/);
   const { page } = here;
-  await page.goto('/login?redirect=/account');
+  await page.goto('/login?redirect=/account/security');
   await signIn(page, { ...user, password: CUSTOMER_PASSWORD });
-  await visible(heading(page, /^Account$/));
+  await visible(heading(page, /^Security$/));
   await field(page, 'Current password').fill('not-my-password-1');
   await field(page, 'New password').fill(user.password);
   await button(page, 'Change password').click();
