@@ -73,7 +73,9 @@ async function startDashboard(folder) {
   const binaries = path.join(folder, 'gateways', architecture);
   mkdirSync(binaries, { recursive: true });
   copyFileSync(options.gateway, path.join(binaries, 'proxima-gateway'));
-  const env = { ...process.env, PROXIMA_DATA_DIR: path.join(folder, 'dashboard'), PROXIMA_FIRST_ADMIN: 'never' };
+  const env = {
+    ...process.env, PROXIMA_DATA_DIR: path.join(folder, 'dashboard'), PROXIMA_FIRST_ADMIN: 'never', PROXIMA_ADMIN_SECOND_FACTOR: 'optional',
+  };
   delete env.DATABASE_URL;
   const args = ['serve', '--listen', `0.0.0.0:${PORT}`, '--gateway-url', `http://127.0.0.1:${PORT}`, '--allow-outbound', '10.213.0.0/16',
     '--gateway-binaries', path.join(folder, 'gateways'), '--jobs-at-once', String(AT_ONCE)];

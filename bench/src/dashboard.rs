@@ -44,7 +44,7 @@ impl Dashboard {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711))?;
         let (address, metrics_address) = (free_address()?, free_address()?);
         let child = Command::new(program)
-            .args(["serve", "--first-admin", "never"])
+            .args(["serve", "--first-admin", "never", "--admin-second-factor", "optional"])
             .arg("--data-dir")
             .arg(&folder)
             .args(["--listen", &address.to_string(), "--metrics-listen", &metrics_address.to_string()])

@@ -70,7 +70,7 @@ async function startDashboard() {
   const url = `http://127.0.0.1:${await freePort()}`;
   const environment = { ...process.env };
   delete environment.DATABASE_URL;
-  const flags = ['serve', '--first-admin', 'never', '--data-dir', folder, '--listen', new URL(url).host];
+  const flags = ['serve', '--first-admin', 'never', '--admin-second-factor', 'optional', '--data-dir', folder, '--listen', new URL(url).host];
   const child = spawn(options.dashboard, flags, { stdio: 'ignore', env: environment });
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
   const stop = async () => {

@@ -159,7 +159,11 @@ async fn a_step_up_is_good_for_five_minutes_and_changes_the_token(db: PgPool) {
     let refused = admin.post(&reveal, &json!({})).await.problem(403, "step_up_required");
     assert_eq!(refused["methods"], json!(["PASSWORD"]));
     let user = format!("/api/v1/users/{}", alice.id);
-    for change in [json!({ "username": "alicia" }), json!({ "password": "another-heron-sings-8" }), json!({ "role": "ADMIN", "confirmServerDeletion": "alice" })] {
+    for change in [
+        json!({ "username": "alicia" }),
+        json!({ "password": "another-heron-sings-8" }),
+        json!({ "role": "ADMIN", "confirmServerDeletion": "alice" }),
+    ] {
         admin.patch(&user, &change).await.problem(403, "step_up_required");
     }
     let new_admin = json!({ "username": "second", "password": PASSWORD, "role": "ADMIN" });
@@ -204,7 +208,10 @@ async fn another_admin_lets_somebody_in_who_lost_the_second_factor(db: PgPool) {
     admin.delete(&path).await.problem(409, "no_second_factor");
     enroll(&alice).await;
     let seen = admin.get(&path).await.expect(200);
-    assert_eq!(seen, json!({ "enrolled": true, "required": false, "totp": true, "passkeys": 0, "recoveryCodesLeft": 10 }));
+    assert_eq!(
+        seen,
+        json!({ "enrolled": true, "required": false, "totp": true, "passkeys": 0, "recoveryCodesLeft": 10 })
+    );
     admin.delete(&path).await.expect_status(204);
     alice.get("/api/v1/me").await.problem(401, "unauthenticated");
     app.sign_in("alice", PASSWORD).await;
@@ -233,9 +240,7 @@ async fn a_passkey_signs_in_alone_as_second_factor_and_for_step_up(db: PgPool) {
     alice.post("/api/v1/me/passkeys", &body).await.refuses(&[("credential", "refused")]);
 
     // Without a password.
-    let sign_in = |key: &mut Authenticator, options: &Value, slug: Value| {
-        json!({ "ceremonyId": options["ceremonyId"], "credential": key.get(&options["publicKey"]), "slug": slug })
-    };
+    let sign_in = |key: &mut Authenticator, options: &Value, slug: Value| json!({ "ceremonyId": options["ceremonyId"], "credential": key.get(&options["publicKey"]), "slug": slug });
     let browser = app.anonymous();
     let options = browser.post("/api/v1/auth/passkey/options", &json!({})).await.expect(200);
     let body = sign_in(&mut key, &options, Value::Null);
@@ -251,9 +256,7 @@ async fn a_passkey_signs_in_alone_as_second_factor_and_for_step_up(db: PgPool) {
     // After the password.
     let (half, answer) = step_one(&app, "alice").await;
     assert_eq!(answer.expect(202)["methods"], json!(["PASSKEY", "RECOVERY_CODE"]));
-    let second = |key: &mut Authenticator, options: &Value| {
-        json!({ "method": "PASSKEY", "ceremonyId": options["ceremonyId"], "credential": key.get(&options["publicKey"]) })
-    };
+    let second = |key: &mut Authenticator, options: &Value| json!({ "method": "PASSKEY", "ceremonyId": options["ceremonyId"], "credential": key.get(&options["publicKey"]) });
     // A challenge for something else does not count, nor one of another site, nor a key that went back.
     let foreign = browser.post("/api/v1/auth/passkey/options", &json!({})).await.expect(200);
     half.post(SECOND, &second(&mut key, &foreign)).await.refuses(&[("credential", "wrong")]);

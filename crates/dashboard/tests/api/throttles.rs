@@ -1,6 +1,7 @@
 //! Guessing passwords is slow, costs no CPU, and locks nobody out of a browser they use.
 
 use proxima_dashboard::app::{Actor, sessions};
+use proxima_dashboard::config::AppConfig;
 use proxima_test_support::{Client, PASSWORD, TestApp, dump};
 use proxima_types::Role;
 use serde_json::{Value, json};
@@ -110,4 +111,36 @@ async fn a_session_cannot_guess_its_own_password(db: PgPool) {
     alice.post("/api/v1/auth/step-up", &step_up).await.problem(429, "too_many_attempts");
     // Signing in elsewhere is another matter.
     app.sign_in("alice", PASSWORD).await;
+}
+
+/// A stranger who measures learns nothing: the medians of many sign-ins, in turns, are at most 2 % apart.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+#[allow(clippy::disallowed_methods)] // it is the wall clock that strangers have
+async fn soak_unknown_names_take_as_long_as_known_ones(db: PgPool) {
+    let app = TestApp::start_with(db, AppConfig { bcrypt_cost: 12, ..AppConfig::default() }).await;
+    app.customer("alice").await;
+    let guarded = app.sign_in_new("bob", Role::Customer).await;
+    sqlx::query("INSERT INTO totp_factors (user_id, secret_ciphertext, used_step) SELECT id, '', 0 FROM users WHERE username = 'bob'")
+        .execute(&app.db)
+        .await
+        .unwrap();
+    drop(guarded);
+    let stranger = app.anonymous();
+    let names = ["alice", "bob", "nobody"];
+    let mut times: [Vec<u128>; 3] = Default::default();
+    for round in 0..153 {
+        // In another order each time: what comes first is no slower for it.
+        let i = (round + round / 3) % 3;
+        sqlx::query("DELETE FROM throttles").execute(&app.db).await.unwrap();
+        let before = std::time::Instant::now();
+        assert_eq!(guess(&stranger, names[i], "wrong").await.0, 401);
+        times[i].push(before.elapsed().as_micros());
+    }
+    let medians = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    let (least, most) = (*medians.iter().min().unwrap(), *medians.iter().max().unwrap());
+    println!("medians in microseconds of {names:?}: {medians:?}");
+    assert!((most - least) * 100 <= least * 2, "{names:?}: {medians:?}");
 }
