@@ -5,6 +5,7 @@ use super::machine::{Machine, PORT, gateway};
 use proxima_test_support::{Client, Folder};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,6 +93,7 @@ impl Website {
     fn start_gateway(&mut self, config: &str) {
         let path = self.folder.join("config.json");
         std::fs::write(&path, config).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("its own");
         let gateway = Command::new(gateway())
             .arg("run")
             .env("PROXIMA_GATEWAY_CONFIG", &path)
