@@ -4,7 +4,7 @@ use super::create::provision_server;
 use super::delete;
 use super::input::{display_name, given, login_slug, optional};
 use crate::app::audit::{self, user_target};
-use crate::app::{AdminActor, App, AppError, AppResult, commit};
+use crate::app::{AdminActor, App, AppError, AppResult, commit, throttle};
 use proxima_db::users::{UserRow, UserWithServer};
 use proxima_db::{servers, sessions, throttles, users};
 use proxima_types::{FieldErrors, Password, Role, ServerName, UserId, Username};
@@ -70,6 +70,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     }
     if let Some(hash) = &password_hash {
         users::set_password_hash(&mut tx, id, hash).await?;
+        throttle::forgive(app, &mut tx, id).await?;
     }
     if role_changes || password_hash.is_some() {
         let own = if admin.user_id == Some(id) { admin.session_id } else { None };
