@@ -17,6 +17,13 @@ const FLEET = {
   attention: [],
 };
 
+/** What pages ask for on the side, with nothing to tell. */
+const QUIET = {
+  'GET /auth/options': { body: { passkeys: false, rpId: null, passkeysReason: null } },
+  'GET /keys': { body: { masterKeys: [], signingKeys: [], gateways: 0, following: 0, dashboards: [], problems: [] } },
+  'GET /audit/integrity': { body: { state: 'CURRENT', sentence: '', anchorDurable: true, anchorProblem: null } },
+};
+
 function open(path: string) {
   const client = createQueryClient();
   const router = createAppRouter(client);
@@ -34,6 +41,7 @@ describe('signing in and out', () => {
   it('returns to where one wanted to go', async () => {
     const api = mockApi({
       'GET /me': UNAUTHENTICATED,
+      ...QUIET,
       'POST /auth/login': { body: ADMIN },
       'GET /settings': { body: { dashboardIpAllowlist: [], outboundAllowlist: [], offlineLimitDays: null, updatedAt: null } },
     });
@@ -48,13 +56,31 @@ describe('signing in and out', () => {
   });
 
   it('says that the session has ended, and keeps the way back', async () => {
-    const api = mockApi({ 'GET /me': { body: ADMIN }, 'GET /fleet': { body: FLEET } });
+    const api = mockApi({ 'GET /me': { body: ADMIN }, 'GET /fleet': { body: FLEET }, ...QUIET });
     const { router, user } = open('/admin/fleet');
     await screen.findByText('Add your first customer');
     for (const key of ['GET /me', 'GET /users', 'GET /fleet']) api.handlers[key] = UNAUTHENTICATED;
     await user.click(screen.getByRole('link', { name: 'Users' }));
     expect(await screen.findByText(/Your session has ended/)).toBeInTheDocument();
     expect(router.state.location.search).toMatchObject({ redirect: '/admin/users' });
+  });
+
+  it('leads an admin without a second factor to its enrolment, and nowhere else', async () => {
+    mockApi({ 'GET /me': { body: { ...ADMIN, mustEnroll: true } }, ...QUIET });
+    const { router } = open('/admin/audit');
+    expect(await screen.findByRole('heading', { name: 'Add a second factor' })).toBeInTheDocument();
+    expect(router.state.location).toMatchObject({ pathname: '/enroll', search: { redirect: '/admin/audit' } });
+  });
+
+  it('leads there as well when an answer says so', async () => {
+    const api = mockApi({ 'GET /me': { body: ADMIN }, 'GET /fleet': { body: FLEET }, ...QUIET });
+    const { router, user } = open('/admin/fleet');
+    await screen.findByText('Add your first customer');
+    api.handlers['GET /me'] = { body: { ...ADMIN, mustEnroll: true } };
+    for (const key of ['GET /users', 'GET /fleet']) api.handlers[key] = problem({ status: 403, code: 'enrollment_required' });
+    await user.click(screen.getByRole('link', { name: 'Users' }));
+    expect(await screen.findByRole('heading', { name: 'Add a second factor' })).toBeInTheDocument();
+    expect(router.state.location.pathname).toBe('/enroll');
   });
 
   it('shows the same page for unknown addresses and those of the other role', async () => {

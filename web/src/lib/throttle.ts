@@ -11,14 +11,14 @@ export function retryAfterSeconds(error: unknown): number | null {
 
 /** Counts down after an answer that there were too many tries. */
 export function useThrottle(): { left: number; note: (error: unknown) => boolean } {
-  const [until, setUntil] = useState(0);
+  const [wait, setWait] = useState({ until: 0, ms: 0 });
   const now = useSecond();
   return {
     /** Milliseconds; 0 when one may try. */
-    left: Math.max(0, until - now),
+    left: Math.max(0, Math.min(wait.until - now, wait.ms)),
     note: (error) => {
       const seconds = retryAfterSeconds(error);
-      if (seconds !== null) setUntil(Date.now() + seconds * 1_000);
+      if (seconds !== null) setWait({ until: Date.now() + seconds * 1_000, ms: seconds * 1_000 });
       return seconds !== null;
     },
   };
