@@ -162,7 +162,10 @@ export const useMakeRecoveryCodes = () =>
 /** Asks again who one is: a first factor makes an ordinary session of one that could only enrol. */
 export function useRefreshMe(): () => Promise<void> {
   const client = useQueryClient();
-  return () => client.invalidateQueries({ queryKey: meQuery.queryKey, exact: true });
+  return async () => {
+    // Asked for, not only marked as old: on the enrolment page nothing else watches it.
+    await client.query({ ...meQuery, staleTime: 0 });
+  };
 }
 
 export function useResetSecondFactor(userId: string) {
