@@ -24,8 +24,7 @@ pub(super) async fn serve(request: Request) -> Response {
         (Some(file), _) if !name.is_empty() => {
             // Vite puts a hash of the content into the names below assets/.
             let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-            let kind = mime_guess::from_path(name).first_or_octet_stream();
-            respond(kind.as_ref(), cache, file.data.into_owned())
+            respond(&content_type(name), cache, file.data.into_owned())
         }
         _ if name.starts_with("assets/") => StatusCode::NOT_FOUND.into_response(),
         (_, Some(page)) => respond("text/html; charset=utf-8", "no-cache", page.data.into_owned()),
@@ -36,8 +35,33 @@ pub(super) async fn serve(request: Request) -> Response {
     }
 }
 
+/// The type of a file by its name; of a text with its charset, which nobody shall guess.
+fn content_type(name: &str) -> String {
+    let kind = mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream");
+    let text = kind.starts_with("text/") || kind.ends_with("+xml");
+    if text { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
+}
+
 fn respond(kind: &str, cache: &'static str, body: Vec<u8>) -> Response {
     let kind = HeaderValue::from_str(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, HeaderValue::from_static(cache))];
     (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_say_their_charset() {
+        for (name, kind) in [
+            ("assets/index-1.js", "text/javascript; charset=utf-8"),
+            ("assets/index-1.css", "text/css; charset=utf-8"),
+            ("favicon.svg", "image/svg+xml; charset=utf-8"),
+            ("assets/text.woff2", "font/woff2"),
+            ("assets/nothing-known", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name), kind, "{name}");
+        }
+    }
 }
