@@ -2,7 +2,7 @@
 //!
 //! `app` holds the use cases with their authorization and knows nothing of HTTP; `http` has one
 //! file per resource and verb and turns requests into use cases; `jobs` runs what nobody asks for;
-//! `management` asks gateways on their port 6060; `cli` is the command line.
+//! `management` asks gateways on their port 6060; `listen` accepts connections; `cli` is the command line.
 
 pub mod app;
 pub mod cli;
@@ -11,4 +11,5 @@ pub mod entropy;
 pub mod http;
 pub mod jobs;
 pub mod keyring;
+pub mod listen;
 pub mod management;

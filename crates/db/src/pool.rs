@@ -47,6 +47,30 @@ pub async fn missing_migrations(pool: &PgPool) -> DbResult<usize> {
     Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
+/// What kind of PostgreSQL this is.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub version: String,
+    /// The size of this database.
+    pub bytes: i64,
+    /// A standby, or a server that was told to change nothing.
+    pub read_only: bool,
+}
+
+/// Asks PostgreSQL about itself.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn facts(pool: &PgPool) -> DbResult<Facts> {
+    let (version, bytes, read_only): (String, i64, bool) = sqlx::query_as(
+        "SELECT current_setting('server_version'), pg_database_size(current_database()),
+                pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Facts { version, bytes, read_only })
+}
+
 /// The migrations, for tests that make their own databases.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

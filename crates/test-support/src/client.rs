@@ -145,6 +145,16 @@ impl Client {
         Answer { status, headers, text: response.text().await.expect("a text") }
     }
 
+    /// GET, when the dashboard may be gone.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn try_get(&self, path: &str) -> Result<Answer, reqwest::Error> {
+        let response = self.http.get(format!("{}{path}", self.base)).headers(self.headers.clone()).send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Answer { status, headers, text: response.text().await? })
+    }
+
     /// As [`Self::send`], when the dashboard may be killed meanwhile.
     ///
     /// # Errors

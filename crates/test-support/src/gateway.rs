@@ -111,6 +111,19 @@ impl TestGateway {
 
     /// Sends exactly this nonce, authorization and body.
     pub async fn exchange(&self, nonce: Option<&str>, authorization: Option<&str>, body: Vec<u8>) -> Exchange {
+        self.try_exchange(nonce, authorization, body).await.expect("an answer")
+    }
+
+    /// The same, when the dashboard may be gone.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn try_exchange(
+        &self,
+        nonce: Option<&str>,
+        authorization: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Exchange, reqwest::Error> {
         let mut request = self.http.post(&self.url).header("content-type", "application/json").body(body);
         if let Some(nonce) = nonce {
             request = request.header(NONCE_HEADER, nonce);
@@ -118,9 +131,9 @@ impl TestGateway {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Exchange { status, headers, body: response.bytes().await.expect("a body").to_vec() }
+        Ok(Exchange { status, headers, body: response.bytes().await?.to_vec() })
     }
 
     /// The report that the next heartbeat sends.
@@ -151,11 +164,24 @@ impl TestGateway {
 
     /// Sends a body as it is.
     pub async fn send(&self, body: Vec<u8>) -> Beat {
+        self.try_send(body).await.expect("an answer")
+    }
+
+    /// As [`Self::beat`], when the dashboard may be gone.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn try_beat(&mut self) -> Result<Beat, reqwest::Error> {
+        let report = serde_json::to_vec(&self.report()).expect("json");
+        self.try_send(report).await
+    }
+
+    async fn try_send(&self, body: Vec<u8>) -> Result<Beat, reqwest::Error> {
         let nonce = Self::nonce();
         let authorization = format!("Bearer {}", self.key.expose());
-        let exchange = self.exchange(Some(&nonce), Some(&authorization), body).await;
+        let exchange = self.try_exchange(Some(&nonce), Some(&authorization), body).await?;
         let signature = exchange.verify(self.public_key, &nonce, self.key.expose(), self.server_id);
-        Beat { status: exchange.status, body: exchange.json(), signature }
+        Ok(Beat { status: exchange.status, body: exchange.json(), signature })
     }
 
     /// Beats, and expects a signed 200 with this license status.

@@ -29,6 +29,7 @@ use proxima_db::{PgPool, Tx};
 use sqlx::postgres::types::PgInterval;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Everything a use case needs. One per process.
 pub struct App {
@@ -46,6 +47,8 @@ pub struct App {
     pub programs: install_tokens::Programs,
     /// Whom passkeys are made for, or why there are none here.
     pub passkeys: Result<factors::RelyingParty, String>,
+    /// A stop was asked for: `/readyz` says so, and clients look for another dashboard.
+    pub leaving: CancellationToken,
     pub config: AppConfig,
 }
 
@@ -77,6 +80,7 @@ impl App {
             nudges,
             programs,
             passkeys,
+            leaving: CancellationToken::new(),
             config,
         }))
     }

@@ -9,9 +9,11 @@ mod export_gateway_config;
 mod healthcheck;
 mod migrate;
 mod owner;
+mod ports;
 mod reset_factors;
 mod reset_password;
 mod serve;
+mod service;
 mod upgrade_database;
 mod words;
 
@@ -75,7 +77,7 @@ impl Command {
             Self::ResetPassword(args) => Some(&args.data),
             Self::ResetFactors(args) => Some(&args.data),
             Self::ExportGatewayConfig(args) => Some(&args.data),
-            Self::Doctor(args) => Some(&args.data),
+            Self::Doctor(args) => Some(&args.serve.data),
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
         }
     }

@@ -1,11 +1,12 @@
 //! What handlers take from a request: who asks, and checked input.
 
 use super::AppState;
+use super::client_address::ClientAddress;
 use crate::app::sessions::{self, Origin, SecretToken};
 use crate::app::{Actor, AdminActor, AppError, Proven};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum_extra::extract::CookieJar;
@@ -13,7 +14,7 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use cookie::time::Duration;
 use proxima_types::FieldError;
 use serde::de::DeserializeOwned;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// A signed-in person, also an admin who must add a second factor before anything else: for what that takes.
 pub struct AnySession(pub Actor);
@@ -95,8 +96,9 @@ pub fn with_session(app: &AppState, token: &SecretToken) -> CookieJar {
     CookieJar::new().add(Held::Session.cookie(app, token))
 }
 
+/// Who asks, behind trusted proxies too.
 pub fn client_ip(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
+    parts.extensions.get::<ClientAddress>().map(|address| address.0)
 }
 
 pub fn origin(app: &AppState, parts: &Parts) -> Origin {

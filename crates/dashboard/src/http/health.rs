@@ -15,6 +15,9 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn ready(State(app): State<AppState>) -> (StatusCode, &'static str) {
+    if app.leaving.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
     match tokio::time::timeout(READY_WITHIN, proxima_db::now(&app.db)).await {
         Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),

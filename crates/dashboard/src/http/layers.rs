@@ -1,6 +1,6 @@
 //! What every request passes through.
 
-use super::problem;
+use super::{client_address, problem};
 use crate::app::{App, AppError};
 use crate::config::AppConfig;
 use axum::Router;
@@ -8,6 +8,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use ipnet::IpNet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -31,6 +33,7 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
         csrf = csrf.add_trusted_origin(origin)?;
     }
     let headers = security_headers(&app.config);
+    let trusted: Arc<[IpNet]> = app.config.trusted_proxies.clone().into();
     Ok(router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(csrf)
@@ -44,7 +47,8 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
         .layer(middleware::from_fn(count_requests))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(middleware::from_fn(forget_foreign_request_id)))
+        .layer(middleware::from_fn(forget_foreign_request_id))
+        .layer(middleware::from_fn(move |request, next| client_address::find(Arc::clone(&trusted), request, next))))
 }
 
 /// A panic is a defect of one request: it answers as every internal error does.

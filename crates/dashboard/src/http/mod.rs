@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod client_address;
 mod connections;
 mod extract;
 mod fleet;

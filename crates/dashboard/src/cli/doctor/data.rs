@@ -1,0 +1,137 @@
+//! The data folder, the key file and the database.
+
+use super::Finding;
+use crate::cli::database::Database;
+use crate::config::DataArgs;
+use crate::keyring::Keyring;
+use proxima_db::{audit, pool, servers, users};
+use rustls::pki_types::UnixTime;
+use std::os::unix::fs::MetadataExt as _;
+
+/// Below it PostgreSQL may soon stop, in MiB.
+const SPACE_LEAST: u64 = 1024;
+/// Beyond it dates in the log and those in the database confuse whoever compares them, in seconds.
+const SKEW_MOST: i64 = 5;
+/// A database farther away than this makes every page slow, in milliseconds.
+const FAR: u128 = 50;
+
+pub(super) fn folder(args: &DataArgs) -> Finding {
+    let shown = args.data_dir.display();
+    let found = match std::fs::metadata(&args.data_dir) {
+        Ok(metadata) if metadata.mode() & 0o022 != 0 => {
+            Err(format!("{shown} can be written by others: run `chmod go-w {shown}`"))
+        }
+        Ok(_) => Ok(format!("{shown}")),
+        Err(error) => Err(format!("cannot read {shown}: {error}. Choose it with --data-dir")),
+    };
+    Finding::of("data folder", found)
+}
+
+pub(super) fn space(args: &DataArgs) -> Finding {
+    let found = match rustix::fs::statvfs(&args.data_dir) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024);
+            if free < SPACE_LEAST {
+                Err(format!(
+                    "{free} MiB are free in {}: make room, PostgreSQL stops without it",
+                    args.data_dir.display()
+                ))
+            } else {
+                Ok(format!("{free} MiB are free"))
+            }
+        }
+        Err(error) => Err(format!("cannot be told: {error}")),
+    };
+    Finding::of("disk", found)
+}
+
+pub(super) async fn database(args: &DataArgs, database: &Database) -> Vec<Finding> {
+    let schema = schema(database).await;
+    let current = schema.is_ok();
+    let mut findings = vec![Finding::of("database", schema)];
+    if current {
+        findings.push(server(database).await);
+        findings.push(skew(database).await);
+        findings.push(key_file(args, database).await);
+        findings.push(admins(database).await);
+        findings.push(audit_chain(database).await);
+    }
+    findings
+}
+
+async fn schema(database: &Database) -> Result<String, String> {
+    match pool::missing_migrations(&database.pool).await {
+        Ok(0) => Ok("reachable, schema up to date".to_owned()),
+        Ok(count) => Err(format!("its schema lacks {count} changes: run `proxima-dashboard migrate`")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn server(database: &Database) -> Finding {
+    let name = "PostgreSQL";
+    let started = std::time::Instant::now();
+    match pool::facts(&database.pool).await {
+        Err(error) => Finding::problem(name, error.to_string()),
+        Ok(facts) => {
+            let (took, size) = (started.elapsed().as_millis(), facts.bytes / (1024 * 1024));
+            let text = format!("version {}, {size} MiB, answers in {took} ms", facts.version);
+            match (facts.read_only, took > FAR) {
+                (true, _) => {
+                    Finding::problem(name, format!("{text}; it is read-only: point database_url at the primary"))
+                }
+                (_, true) => Finding::note(name, format!("{text}: far away, every page waits for it several times")),
+                _ => Finding::ok(name, text),
+            }
+        }
+    }
+}
+
+/// Grace and sessions are judged by the database's clock alone, so a skew misleads people only.
+async fn skew(database: &Database) -> Finding {
+    let name = "clocks";
+    match proxima_db::now(&database.pool).await {
+        Err(error) => Finding::problem(name, error.to_string()),
+        Ok(theirs) => {
+            let ours = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+            let skew = theirs.timestamp().saturating_sub(ours);
+            if skew.abs() > SKEW_MOST {
+                let which = if skew > 0 { "ahead of" } else { "behind" };
+                let text = format!("the database's is {} s {which} this machine's: synchronise both", skew.abs());
+                Finding::problem(name, text)
+            } else {
+                Finding::ok(name, "the database's and this machine's agree")
+            }
+        }
+    }
+}
+
+async fn key_file(args: &DataArgs, database: &Database) -> Finding {
+    let path = args.key_file();
+    let found = if path.exists() {
+        Keyring::load(&path).map(|_| path.display().to_string()).map_err(|error| format!("{error:#}"))
+    } else {
+        match servers::any(&database.pool).await {
+            Ok(false) => Ok("none yet; the first start makes it".to_owned()),
+            _ => Err(format!("{} is missing: put it back from your backup", path.display())),
+        }
+    };
+    Finding::of("key file", found)
+}
+
+async fn admins(database: &Database) -> Finding {
+    let found = match users::count_admins(&database.pool).await {
+        Ok(0) => Err("there is none: run `proxima-dashboard create-admin`".to_owned()),
+        Ok(count) => Ok(count.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    Finding::of("admins", found)
+}
+
+async fn audit_chain(database: &Database) -> Finding {
+    let found = match audit::first_broken(&database.pool).await {
+        Ok(None) => Ok("its chain of hashes holds".to_owned()),
+        Ok(Some(row)) => Err(format!("row {row} does not follow from the one before: the log was changed")),
+        Err(error) => Err(error.to_string()),
+    };
+    Finding::of("audit log", found)
+}

@@ -1,0 +1,150 @@
+//! The ports of `serve`: opened before anything else, served once the dashboard is ready.
+
+use crate::app::App;
+use crate::config::ServeArgs;
+use crate::http;
+use crate::listen::tls::{Files, Tls};
+use crate::listen::{self, Ending, Options, Times};
+use anyhow::Context as _;
+use axum::Router;
+use axum::routing::get;
+use listenfd::ListenFd;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// Connections of the ports that people do not use.
+const SMALL: usize = 64;
+/// File descriptors for everything but connections: PostgreSQL, jobs, files.
+const RESERVED_FILES: u64 = 512;
+
+pub(super) struct Ports {
+    main: TcpListener,
+    redirect: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
+    connections: usize,
+}
+
+impl Ports {
+    /// Takes systemd's sockets, or binds. Nothing is accepted yet.
+    pub(super) async fn open(args: &ServeArgs) -> anyhow::Result<Self> {
+        let mut passed = ListenFd::from_env();
+        let mut take = |index| passed.take_tcp_listener(index).context("a socket of systemd is no TCP listener");
+        let main = match take(0)? {
+            Some(listener) => adopt(listener)?,
+            None => bind(args.listen, "--listen").await?,
+        };
+        let redirect = match (args.redirect_listen, take(1)?) {
+            (None, _) => None,
+            (Some(_), Some(listener)) => Some(adopt(listener)?),
+            (Some(address), None) => Some(bind(address, "--redirect-listen").await?),
+        };
+        let metrics = match args.metrics_listen {
+            Some(address) => Some(bind(address, "--metrics-listen").await?),
+            None => None,
+        };
+        let tls = match tls_files(args) {
+            Some(files) => Some(Tls::open(files).context("TLS")?),
+            None => None,
+        };
+        Ok(Self { main, redirect, metrics, tls, connections: connections(args.max_connections) })
+    }
+
+    pub(super) fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.main.local_addr()?)
+    }
+
+    /// The work of all ports; it ends when they have closed.
+    pub(super) fn serve(
+        self,
+        args: &ServeArgs,
+        app: &Arc<App>,
+        metrics: PrometheusHandle,
+        ending: &Ending,
+        reload: &Arc<Notify>,
+    ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
+        let follower = self.tls.as_ref().map(|tls| tokio::spawn(Arc::clone(tls).follow(Arc::clone(reload))));
+        let options = Options {
+            name: "main",
+            max_connections: self.connections,
+            max_per_address: usize::try_from(args.max_connections_per_address)?,
+            trusted: args.trusted_proxies.clone(),
+            proxy_protocol: args.proxy_protocol,
+            tls: self.tls,
+            times: Times::default(),
+        };
+        let main = listen::serve(self.main, http::router(Arc::clone(app))?, options, ending.clone());
+        let redirect = self.redirect.zip(args.public_url.as_ref()).map(|(listener, public)| {
+            let options = Options { name: "redirect", ..small(args) };
+            listen::serve(listener, listen::redirect_router(public), options, ending.clone())
+        });
+        let exporter = self.metrics.map(|listener| {
+            let router = Router::new().route("/metrics", get(move || std::future::ready(metrics.render())));
+            let options = Options { name: "metrics", trusted: Vec::new(), proxy_protocol: false, ..small(args) };
+            listen::serve(listener, router, options, ending.clone())
+        });
+        Ok(async move {
+            tokio::join!(main, maybe(redirect), maybe(exporter));
+            if let Some(follower) = follower {
+                follower.abort();
+            }
+        })
+    }
+}
+
+async fn maybe(work: Option<impl Future<Output = ()>>) {
+    if let Some(work) = work {
+        work.await;
+    }
+}
+
+fn small(args: &ServeArgs) -> Options {
+    Options {
+        name: "",
+        max_connections: SMALL,
+        max_per_address: SMALL / 4,
+        trusted: args.trusted_proxies.clone(),
+        proxy_protocol: args.proxy_protocol,
+        tls: None,
+        times: Times { idle: Times::default().head, ..Times::default() },
+    }
+}
+
+/// The files of the dashboard's own certificate, if it has one.
+pub(super) fn tls_files(args: &ServeArgs) -> Option<Files> {
+    let (cert, key) = args.tls_cert.clone().zip(args.tls_key.clone())?;
+    let host = args.public_url.as_ref()?.host_str()?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Some(Files { cert, key, host })
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: free the port, or choose another one with {flag}"))
+}
+
+fn adopt(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
+
+/// Connections that the open files allow: the soft limit is raised to the hard one first.
+fn connections(asked: u32) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let allowed = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let room = allowed.map_or(u64::MAX, |files| files.saturating_sub(RESERVED_FILES).max(SMALL as u64));
+    if u64::from(asked) > room {
+        tracing::warn!(
+            asked,
+            room,
+            "the limit of open files allows fewer connections: raise LimitNOFILE= or `ulimit -n`"
+        );
+    }
+    usize::try_from(room.min(asked.into())).unwrap_or(usize::MAX)
+}

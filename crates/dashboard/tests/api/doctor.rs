@@ -1,0 +1,68 @@
+//! `doctor` against a dashboard that runs.
+
+use crate::PROGRAM;
+use proxima_test_support::{DashboardProcess, Finished, Folder, PASSWORD, database_url, run_program};
+use serde_json::Value;
+use sqlx::PgPool;
+
+async fn doctor(url: &str, data: &Folder, more: &[&str]) -> (Finished, Vec<(String, String, String)>) {
+    let args = ["doctor", "--json", "--database-url", url, "--data-dir", data.path().to_str().unwrap()];
+    let finished = run_program(PROGRAM, &[&args[..], more].concat(), "").await;
+    let findings: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    let findings = findings.as_array().unwrap().iter();
+    let findings = findings.map(|one| (text(one, "level"), text(one, "name"), text(one, "text"))).collect();
+    (finished, findings)
+}
+
+#[track_caller]
+fn expect(findings: &[(String, String, String)], level: &str, name: &str, part: &str) {
+    let found = findings.iter().any(|(l, n, text)| l == level && n == name && text.contains(part));
+    assert!(found, "no {level} of {name} with {part:?}: {findings:#?}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn it_finds_whether_the_public_url_leads_here(db: PgPool) {
+    let (url, data) = (database_url(&db), Folder::new());
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &[]).await;
+    let folder = data.path().to_str().unwrap();
+    let made = ["create-admin", "--password-stdin", "--database-url", &url, "--data-dir", folder];
+    assert_eq!(run_program(PROGRAM, &made, PASSWORD).await.code, Some(0));
+
+    let (finished, findings) = doctor(&url, &data, &["--public-url", &process.url]).await;
+    assert_eq!(finished.code, Some(0), "{findings:#?}");
+    expect(&findings, "ok", "public URL", "leads to a dashboard with this key file");
+    expect(&findings, "ok", "PostgreSQL", "MiB, answers in");
+    expect(&findings, "ok", "clocks", "agree");
+    expect(&findings, "note", "gateway programs", "nothing can be installed");
+
+    // Somebody else's dashboard, something else, and nothing.
+    let other = Folder::new();
+    let stranger = DashboardProcess::start(PROGRAM, &url, &other, &[]).await;
+    let (finished, findings) = doctor(&url, &data, &["--public-url", &stranger.url]).await;
+    assert_eq!(finished.code, Some(1), "{findings:#?}");
+    expect(&findings, "problem", "public URL", "another key file");
+    drop((process, stranger));
+    let (_, findings) = doctor(&url, &data, &["--public-url", "http://127.0.0.1:1"]).await;
+    expect(&findings, "problem", "public URL", "cannot be reached from here");
+    let (_, findings) = doctor(&url, &data, &["--public-url", "https://127.0.0.1:1"]).await;
+    expect(&findings, "problem", "proxies", "trusted_proxies is empty");
+}
+
+#[sqlx::test(migrations = false)]
+async fn it_looks_at_the_certificate(db: PgPool) {
+    let (url, data) = (database_url(&db), Folder::new());
+    let made = rcgen::generate_simple_self_signed(vec!["panel.example.com".to_owned()]).unwrap();
+    let (cert, key) = (data.join("cert.pem"), data.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap(), "--public-url"];
+    let (_, findings) = doctor(&url, &data, &[&tls[..], &["https://panel.example.com:1"]].concat()).await;
+    expect(&findings, "ok", "certificate", "is good for");
+    let (_, findings) = doctor(&url, &data, &[&tls[..], &["https://localhost:1"]].concat()).await;
+    expect(&findings, "problem", "certificate", "is not for localhost");
+    // `check-config` says the same.
+    let check = [&["check-config"], &tls[..], &["https://localhost:1"]].concat();
+    let checked = run_program(PROGRAM, &check, "").await;
+    assert!(checked.code == Some(2) && checked.stderr.contains("is not for localhost"), "{checked:?}");
+}
