@@ -82,7 +82,39 @@ pub struct Keyring {
     pub signer: AnswerSigner,
 }
 
+/// A signature over bytes that are no answer to a gateway, with the key that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DetachedSignature {
+    /// As signatures of answers name their key.
+    pub key_id: String,
+    /// Base64.
+    pub signature: String,
+}
+
+fn framed(purpose: &str, bytes: &[u8]) -> Vec<u8> {
+    [b"proxima-dashboard/", purpose.as_bytes(), b"\0", bytes].concat()
+}
+
 impl Keyring {
+    #[must_use]
+    pub fn public_key(&self) -> Option<proxima_types::identity::DashboardPublicKey> {
+        Some(self.signer.public_key())
+    }
+
+    /// # Errors
+    /// Without a signing key.
+    pub fn sign_detached(&self, purpose: &str, bytes: &[u8]) -> anyhow::Result<DetachedSignature> {
+        let signature = STANDARD.encode(self.signer.sign_bytes(&framed(purpose, bytes)));
+        Ok(DetachedSignature { key_id: proxima_signing::key_id(self.signer.public_key()), signature })
+    }
+
+    #[must_use]
+    pub fn verify_detached(&self, purpose: &str, bytes: &[u8], signed: &DetachedSignature) -> bool {
+        let Ok(signature) = STANDARD.decode(&signed.signature) else { return false };
+        proxima_signing::verify_bytes(self.signer.public_key(), &framed(purpose, bytes), &signature)
+    }
+
     /// Reads the key file.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! The audit log: appended in the transaction of what it speaks of, hash-chained in SQL.
 
-use crate::page::{Page, contains_pattern, fetch_count};
-use crate::{DbResult, PgConnection, PgPool};
+use crate::{DbResult, PgConnection};
 use chrono::{DateTime, Utc};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
@@ -42,7 +41,10 @@ pub struct Entry {
     pub user_id: Option<Uuid>,
     pub username: String,
     pub metadata: Value,
+    /// As PostgreSQL writes it, and so as it was hashed.
+    pub metadata_text: String,
     pub ip: Option<IpNetwork>,
+    pub prev_hash: Vec<u8>,
     pub hash: Vec<u8>,
 }
 
@@ -50,6 +52,8 @@ pub struct Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub action: Option<String>,
+    /// `true`: what succeeded, `false`: what failed.
+    pub succeeded: Option<bool>,
     /// The username of who acted, exact.
     pub actor: Option<String>,
     pub target: Option<TargetFilter>,
@@ -85,64 +89,4 @@ pub async fn append(connection: &mut PgConnection, entry: NewEntry<'_>) -> DbRes
     .fetch_one(connection)
     .await?;
     Ok(id)
-}
-
-/// Newest first, before the row `before`.
-///
-/// # Errors
-/// See [`crate::DbError`].
-pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: u32) -> DbResult<Page<Entry, i64>> {
-    let (target_id, target_name) = match &filter.target {
-        Some(TargetFilter::Id(id)) => (Some(*id), None),
-        Some(TargetFilter::Name(name)) => (None, Some(contains_pattern(name))),
-        None => (None, None),
-    };
-    let rows = sqlx::query_as!(
-        Entry,
-        r#"SELECT id, time, action, outcome, target, target_type, target_name, user_id, username, metadata, ip, hash
-           FROM audit_log
-           WHERE ($1::bigint IS NULL OR id < $1)
-             AND ($2::text IS NULL OR action = $2)
-             AND ($3::text IS NULL OR username = $3)
-             AND ($4::uuid IS NULL OR target = $4)
-             AND ($5::text IS NULL OR target_name ILIKE $5)
-             AND ($6::timestamptz IS NULL OR time >= $6)
-             AND ($7::timestamptz IS NULL OR time < $7)
-           ORDER BY id DESC LIMIT $8"#,
-        before,
-        filter.action,
-        filter.actor,
-        target_id,
-        target_name,
-        filter.from,
-        filter.to,
-        fetch_count(limit),
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(Page::from_rows(rows, limit, |entry| entry.id))
-}
-
-/// The first row that does not follow from its predecessor, or `None` when the chain holds up to
-/// its head. Reads the whole log.
-///
-/// # Errors
-/// See [`crate::DbError`].
-pub async fn first_broken(pool: &PgPool) -> DbResult<Option<i64>> {
-    let broken = sqlx::query_scalar!(
-        r#"SELECT min(id) FROM (
-               SELECT a.id FROM audit_log a
-               LEFT JOIN audit_log p ON p.id = a.id - 1
-               WHERE a.hash <> audit_row_hash(a.prev_hash, a)
-                  OR a.prev_hash <> COALESCE(p.hash, '\x0000000000000000000000000000000000000000000000000000000000000000')
-                  OR (p.id IS NULL AND a.id <> 1)
-                  OR a.id > (SELECT id FROM audit_head)
-               UNION ALL
-               SELECT h.id FROM audit_head h LEFT JOIN audit_log a ON a.id = h.id
-               WHERE h.id > 0 AND a.hash IS DISTINCT FROM h.hash
-           ) broken"#
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(broken)
 }

@@ -2,8 +2,9 @@
 //! they reported. Nothing here is cached: a batch is read after its last heartbeat arrived
 //! (product.md section 4).
 
+use crate::anchor::Seen;
 use crate::licenses::parse_status;
-use crate::{DbResult, PgConnection, PgPool};
+use crate::{DbError, DbResult, PgConnection, PgPool};
 use chrono::{DateTime, Utc};
 use proxima_types::heartbeat::{HeartbeatRequest, Phase};
 use proxima_types::{ConfigGeneration, KeyDigest, License, ServerId};
@@ -58,10 +59,13 @@ pub struct NextKey {
 pub struct Findings {
     pub now: DateTime<Utc>,
     pub offline_limit_days: Option<i32>,
+    /// Where the database stood in that statement.
+    pub seen: Seen,
     pub findings: Vec<Finding>,
 }
 
-/// Reads the verdict on each presented key as committed now.
+/// Reads the verdict on each presented key as committed now, and where the database stands: the audit row `anchored` is
+/// the one that the anchor names.
 ///
 /// `LATERAL … LIMIT 1` makes every plan a look-up by index for each key, whatever PostgreSQL guesses of the batch and
 /// of tables that it has not analyzed: as plain joins, batches of hundreds were read by whole scans and compiled
@@ -69,7 +73,7 @@ pub struct Findings {
 ///
 /// # Errors
 /// See [`crate::DbError`]; then there is no verdict for any of them.
-pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> {
+pub async fn judge(pool: &PgPool, questions: &[Question], anchored: i64) -> DbResult<Findings> {
     let digests: Vec<Vec<u8>> = questions.iter().map(|question| question.digest.as_bytes().to_vec()).collect();
     let incarnations: Vec<Option<i32>> =
         questions.iter().map(|q| q.known_config.map(|g| signed(g.incarnation))).collect();
@@ -84,8 +88,13 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
                   s.is_next AS "is_next?", s.next_key_ciphertext AS "next_key_ciphertext?",
                   s.rotation_started_at AS "rotation_started_at?", s.rotation_limit_at AS "rotation_limit_at?",
                   (s.last_rotation_ended_at IS NOT NULL AND s.last_rotation_adopted_at IS NULL) AS "unadopted!",
-                  r.server_id AS "retired_server_id?", r.reason AS "retired_reason?"
-           FROM (SELECT offline_limit_days, incarnation FROM settings LIMIT 1) st
+                  r.server_id AS "retired_server_id?", r.reason AS "retired_reason?",
+                  CASE WHEN k.position = 1 THEN st.installation_id END AS installation_id,
+                  CASE WHEN k.position = 1 THEN h.id END AS head_id, CASE WHEN k.position = 1 THEN h.hash END AS head_hash,
+                  CASE WHEN k.position = 1 THEN h.retirements END AS retirements,
+                  CASE WHEN k.position = 1 THEN (SELECT hash FROM audit_log WHERE id = $4) END AS anchored_hash
+           FROM (SELECT offline_limit_days, incarnation, installation_id FROM settings LIMIT 1) st
+           CROSS JOIN (SELECT id, hash, retirements FROM audit_head LIMIT 1) h
            CROSS JOIN UNNEST($1::bytea[], $2::int[], $3::bigint[])
                       WITH ORDINALITY AS k(digest, incarnation, number, position)
            LEFT JOIN LATERAL (SELECT *, false AS is_next FROM servers WHERE api_key_digest = k.digest
@@ -97,12 +106,21 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
         &digests,
         &incarnations as &[Option<i32>],
         &numbers as &[Option<i64>],
+        anchored,
     )
     .fetch_all(pool)
     .await?;
-    let first = rows.first();
-    let now = first.map_or(DateTime::UNIX_EPOCH, |row| row.now);
-    let offline_limit_days = first.and_then(|row| row.offline_limit_days);
+    // Without a row of settings, or without a head, there is nothing to judge by.
+    let first = rows.first().ok_or_else(|| DbError::Internal(sqlx::Error::RowNotFound))?;
+    let (now, offline_limit_days) = (first.now, first.offline_limit_days);
+    let seen = Seen {
+        installation_id: first.installation_id.unwrap_or_default(),
+        incarnation: first.incarnation,
+        head_id: first.head_id.unwrap_or_default(),
+        head_hash: first.head_hash.clone().unwrap_or_default(),
+        retirements: first.retirements.unwrap_or_default(),
+        anchored_hash: first.anchored_hash.clone(),
+    };
     let findings = rows
         .into_iter()
         .map(|row| {
@@ -138,7 +156,7 @@ pub async fn judge(pool: &PgPool, questions: &[Question]) -> DbResult<Findings> 
             }))
         })
         .collect();
-    Ok(Findings { now, offline_limit_days, findings })
+    Ok(Findings { now, offline_limit_days, seen, findings })
 }
 
 fn signed(number: u32) -> i32 {

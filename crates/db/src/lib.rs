@@ -4,7 +4,10 @@
 //! The database's clock judges everything that has a date (invariant 3): where a function needs
 //! "now", it asks PostgreSQL.
 
+pub mod anchor;
 pub mod audit;
+pub mod audit_log;
+pub mod audit_retention;
 pub mod census;
 pub mod connections;
 pub mod error;

@@ -13,8 +13,8 @@ mod sign;
 mod verify;
 
 pub use components::{Answer, KEY_DIGEST_HEADER, SERVER_ID_HEADER};
-pub use sign::{AnswerSigner, SigningError};
-pub use verify::{Expected, VerifyError, verify};
+pub use sign::{AnswerSigner, SigningError, key_id};
+pub use verify::{Expected, VerifyError, verify, verify_bytes};
 
 #[cfg(test)]
 mod tests;

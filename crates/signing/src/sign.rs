@@ -61,13 +61,19 @@ impl AnswerSigner {
         let public = pair.public_key().as_ref().try_into().map_err(|_| SigningError::KeyKind)?;
         let public = DashboardPublicKey(public);
         let covered = COVERED.iter().map(|id| HttpMessageComponentId::try_from(*id)).collect::<Result<_, _>>()?;
-        let key_id = key_id(public)?;
+        let key_id = key_id(public);
         Ok(Self { secret: Secret { pair, key_id }, public, covered })
     }
 
     #[must_use]
     pub fn public_key(&self) -> DashboardPublicKey {
         self.public
+    }
+
+    /// A plain Ed25519 signature. What is signed must not be readable as an answer's signature base, which begins with `"`.
+    #[must_use]
+    pub fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.secret.pair.sign(bytes).as_ref().to_vec()
     }
 
     /// The headers to set on the answer: date, key digest, server id, content digest, signature.
@@ -108,7 +114,8 @@ impl AnswerSigner {
     }
 }
 
-/// How a signature names its key: the library's digest of the public key.
-pub(crate) fn key_id(public: DashboardPublicKey) -> Result<String, HttpSigError> {
-    Ok(PublicKey::from_bytes(&AlgorithmName::Ed25519, &public.0)?.key_id())
+/// How a signature names its key (`keyid`): the library's digest of the public key. Empty for 32 bytes that are no key.
+#[must_use]
+pub fn key_id(public: DashboardPublicKey) -> String {
+    PublicKey::from_bytes(&AlgorithmName::Ed25519, &public.0).map(|key| key.key_id()).unwrap_or_default()
 }

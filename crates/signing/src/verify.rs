@@ -59,7 +59,7 @@ pub fn verify(
     }
     let key = keys
         .iter()
-        .find(|key| key_id(**key).ok().as_deref() == params.keyid.as_deref())
+        .find(|key| params.keyid.as_deref().is_some_and(|named| !named.is_empty() && key_id(**key) == named))
         .ok_or(VerifyError::UnknownKey)?;
     let key = PublicKey::from_bytes(&AlgorithmName::Ed25519, &key.0).map_err(|_| VerifyError::UnknownKey)?;
 
@@ -84,6 +84,12 @@ pub fn verify(
     } else {
         Ok(())
     }
+}
+
+/// Whether `key` made this plain Ed25519 signature over these bytes.
+#[must_use]
+pub fn verify_bytes(key: DashboardPublicKey, bytes: &[u8], signature: &[u8]) -> bool {
+    aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, key.0).verify(bytes, signature).is_ok()
 }
 
 /// The signature with our label. Duplicated headers are refused: which of two counts would be a

@@ -80,6 +80,25 @@ pub async fn audited(db: &PgPool, action: &str) -> Vec<Audited> {
     .expect("audit rows")
 }
 
+/// The first row of the audit log that does not follow from its predecessor, or `None` when the chain holds up to its
+/// head: in SQL, apart from the dashboard's own verification.
+///
+/// # Errors
+/// What the database says.
+pub async fn first_broken(db: &PgPool) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT min(id) FROM ( \
+             SELECT a.id FROM audit_log a LEFT JOIN audit_log p ON p.id = a.id - 1 \
+             WHERE a.hash <> audit_row_hash(a.prev_hash, a) OR a.prev_hash <> COALESCE(p.hash, decode(repeat('00', 32), 'hex')) \
+                OR (p.id IS NULL AND a.id <> 1) OR a.id > (SELECT id FROM audit_head) \
+             UNION ALL \
+             SELECT h.id FROM audit_head h LEFT JOIN audit_log a ON a.id = h.id \
+             WHERE h.id > 0 AND a.hash IS DISTINCT FROM h.hash) broken",
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Holds locks in a transaction of its own, until it is let go.
 pub struct Blocker {
     connection: PgConnection,

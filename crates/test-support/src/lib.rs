@@ -12,7 +12,7 @@ mod process;
 
 pub use app::{Customer, PASSWORD, TestApp};
 pub use client::{Answer, Client};
-pub use database::{Audited, Blocker, audited, database_url, dump, rows_matching, wait_until};
+pub use database::{Audited, Blocker, audited, database_url, dump, first_broken, rows_matching, wait_until};
 pub use gateway::{Beat, Exchange, TestGateway};
 pub use lab::{Cable, Lab, LabOptions, LabUser, Reboot, assert_same_box};
 pub use process::{DashboardProcess, Finished, Folder, run_program, run_program_with};

@@ -8,6 +8,12 @@ use serde_json::Value;
 
 /// Every action that the log can hold, for the filter in the UI.
 pub const ACTIONS: &[&str] = &[
+    "api.refused",
+    "audit.export",
+    "audit.prune",
+    "audit.retention.update",
+    "database.restore.accept",
+    "database.restore.follow",
     "server.config.export",
     "server.config.update",
     "server.connection.forget",

@@ -2,6 +2,7 @@
 
 pub mod rotation;
 
+use super::anchor;
 use super::audit::{self, server_target};
 use super::{Actor, AdminActor, App, AppError, AppResult, Proven, commit};
 use crate::entropy::EntropyExt as _;
@@ -11,11 +12,12 @@ use proxima_db::licenses::{self, LockedLicense};
 use proxima_db::rotations::{self, KeyState};
 use proxima_db::servers::{self, ServerRow};
 use proxima_db::{PgConnection, Tx};
-use proxima_types::license::{DEFAULT_GRACE, MAX_GRACE, WrongState};
+use proxima_types::license::{DEFAULT_GRACE, MAX_GRACE};
 use proxima_types::{FieldError, License, LicenseKey, ServerId};
 use serde_json::{Value, json};
 
-async fn lock(tx: &mut PgConnection, id: ServerId) -> AppResult<LockedLicense> {
+async fn lock(app: &App, tx: &mut PgConnection, id: ServerId) -> AppResult<LockedLicense> {
+    anchor::guard(app, tx).await?;
     licenses::lock(tx, id).await?.ok_or(AppError::NotFound)
 }
 
@@ -42,7 +44,7 @@ fn key_place(id: ServerId) -> Place<'static> {
     Place { table: "servers", row: id.0, column: "api_key" }
 }
 
-fn seal_key(app: &App, id: ServerId, key: &LicenseKey) -> AppResult<Vec<u8>> {
+pub(crate) fn seal_key(app: &App, id: ServerId, key: &LicenseKey) -> AppResult<Vec<u8>> {
     app.keyring.seal(key_place(id), key.expose(), app.entropy.as_ref()).map_err(AppError::Internal)
 }
 
@@ -60,9 +62,10 @@ pub(crate) fn open_key(app: &App, id: ServerId, sealed: &[u8]) -> AppResult<Lice
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::Internal`] when the key file cannot open it.
 pub async fn reveal(app: &App, admin: &Proven<AdminActor>, id: ServerId) -> AppResult<LicenseKey> {
+    anchor::ensure(app).await?;
     rotation::finish(&app.db, &[]).await?;
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     let key = open_key(app, id, &locked.api_key_ciphertext)?;
     audit::succeeded(&mut tx, admin, "server.license.reveal", target(&locked), owner(&locked, json!({}))).await?;
     commit(tx).await?;
@@ -75,7 +78,7 @@ pub async fn reveal(app: &App, admin: &Proven<AdminActor>, id: ServerId) -> AppR
 /// [`AppError::NotFound`].
 pub async fn regenerate(app: &App, admin: &Proven<AdminActor>, id: ServerId) -> AppResult<LicenseView> {
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     let key = app.entropy.license_key();
     licenses::set_key(&mut tx, id, key.digest(), &seal_key(app, id, &key)?, key.last4()).await?;
     let after = view(app, admin, &mut tx, id).await?;
@@ -107,10 +110,10 @@ pub async fn revoke(
         );
     }
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     let license = match locked.license.revoke(locked.now, grace) {
         Ok(license) => license,
-        Err(wrong) => return refuse(tx, admin, ACTION, &locked, wrong).await,
+        Err(wrong) => return Err(wrong.into()),
     };
     let seconds = grace.num_seconds();
     #[allow(clippy::cast_precision_loss)] // at most 366 days
@@ -125,14 +128,15 @@ pub async fn revoke(
 /// [`AppError::LicenseState`] from ACTIVE, [`AppError::NotFound`].
 pub async fn reinstate(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.reinstate";
+    anchor::ensure(app).await?;
     // An expiry that nobody has seen yet is on record before it is undone.
     observe_expiries(&app.db).await?;
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     let before = locked.license.status_at(locked.now);
     match locked.license.reinstate(locked.now) {
         Ok(license) => change(app, tx, admin, ACTION, &locked, license, json!({ "from": before })).await,
-        Err(wrong) => refuse(tx, admin, ACTION, &locked, wrong).await,
+        Err(wrong) => Err(wrong.into()),
     }
 }
 
@@ -151,20 +155,6 @@ async fn change(
     commit(tx).await?;
     app.nudges.request(locked.server_id);
     Ok(after)
-}
-
-/// Two admins at once: one wins, the other gets this 409 with the present state. The attempt is recorded.
-async fn refuse<T>(
-    mut tx: Tx,
-    admin: &AdminActor,
-    action: &str,
-    locked: &LockedLicense,
-    wrong: WrongState,
-) -> AppResult<T> {
-    let metadata = owner(locked, json!({ "licenseStatus": wrong.present }));
-    audit::failed(&mut tx, admin, action, target(locked), metadata).await?;
-    commit(tx).await?;
-    Err(wrong.into())
 }
 
 fn target(locked: &LockedLicense) -> Option<proxima_db::audit::Target<'_>> {

@@ -1,7 +1,11 @@
 //! The use cases: what the product does, with who may do it. No HTTP in here.
 
 pub mod actor;
+pub mod anchor;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_export;
+pub mod audit_retention;
 pub mod connections;
 pub mod error;
 pub mod factors;
@@ -12,9 +16,11 @@ pub mod jobs;
 pub mod licenses;
 pub mod management;
 pub mod passwords;
+pub mod refusals;
 pub mod servers;
 pub mod sessions;
 pub mod settings;
+pub mod signed;
 mod throttle;
 pub mod users;
 
@@ -34,7 +40,11 @@ use tokio_util::sync::CancellationToken;
 /// Everything a use case needs. One per process.
 pub struct App {
     pub db: PgPool,
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
+    /// What this dashboard knows of its database.
+    pub anchor: Arc<anchor::Anchor>,
+    /// Refused privileged acts of the last minute.
+    pub refusals: refusals::Refusals,
     pub entropy: Arc<dyn Entropy>,
     pub passwords: PasswordHasher,
     pub heartbeats: heartbeats::HeartbeatQueue,
@@ -64,7 +74,9 @@ impl App {
         config: AppConfig,
     ) -> anyhow::Result<Arc<Self>> {
         let passwords = PasswordHasher::new(config.bcrypt_cost)?;
-        let heartbeats = heartbeats::HeartbeatQueue::start(&db);
+        let keyring = Arc::new(keyring);
+        let anchor = Arc::new(anchor::Anchor::load(config.anchor_folder.as_deref(), Arc::clone(&keyring)));
+        let heartbeats = heartbeats::HeartbeatQueue::start(&db, &anchor);
         let (attempts, job_queued) = (connections::Attempts::default(), Notify::new());
         let nudges = management::Nudges::default();
         let programs = install_tokens::Programs::default();
@@ -72,6 +84,8 @@ impl App {
         Ok(Arc::new(Self {
             db,
             keyring,
+            anchor,
+            refusals: refusals::Refusals::default(),
             entropy,
             passwords,
             heartbeats,

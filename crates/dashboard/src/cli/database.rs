@@ -101,6 +101,11 @@ pub(crate) async fn open_keyring(args: &DataArgs, pool: &PgPool) -> anyhow::Resu
 pub(crate) async fn open_app(args: &DataArgs) -> anyhow::Result<(Arc<App>, Database)> {
     let database = Database::open(args, 4, Use::Command).await?;
     let keyring = open_keyring(args, &database.pool).await?;
-    let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), AppConfig::default())?;
+    let app = App::new(
+        database.pool.clone(),
+        keyring,
+        Arc::new(OsEntropy),
+        AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() },
+    )?;
     Ok((app, database))
 }

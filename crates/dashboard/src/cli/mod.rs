@@ -1,5 +1,7 @@
 //! The command line.
 
+mod accept_restore;
+mod audit;
 mod check_config;
 mod create_admin;
 mod database;
@@ -58,6 +60,10 @@ enum Command {
     Doctor(doctor::Args),
     /// Ask the dashboard that runs here whether it is ready; exit code 0 if so
     Healthcheck(ServeArgs),
+    /// Go on with a database that was restored from a backup, or exchanged (stop nothing; audited)
+    AcceptRestore(accept_restore::Args),
+    /// Check the audit log, or an export of it
+    Audit(audit::Args),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print the completions of a shell
@@ -78,6 +84,8 @@ impl Command {
             Self::ResetFactors(args) => Some(&args.data),
             Self::ExportGatewayConfig(args) => Some(&args.data),
             Self::Doctor(args) => Some(&args.serve.data),
+            Self::AcceptRestore(args) => Some(&args.data),
+            Self::Audit(args) => args.data(),
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
         }
     }
@@ -144,6 +152,8 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::ExampleConfig => say(crate::config::example().trim_end()),
         Command::UpgradeDatabase(args) => upgrade_database::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::AcceptRestore(args) => accept_restore::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
         Command::Completions(args) => {

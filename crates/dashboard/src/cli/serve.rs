@@ -3,7 +3,7 @@
 use super::database::{Database, Use, open_keyring};
 use super::ports::Ports;
 use super::{say, service, start_logging, words};
-use crate::app::{App, sessions};
+use crate::app::{App, anchor, sessions};
 use crate::config::{AppConfig, FirstAdmin, ServeArgs};
 use crate::entropy::OsEntropy;
 use crate::jobs;
@@ -44,10 +44,16 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let keyring = open_keyring(&args.data, &database.pool).await?;
     let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), AppConfig::from_args(args))?;
-    if args.first_admin == FirstAdmin::Auto {
-        make_first_admin(&app).await?;
+    // A database that was emptied gets no new admin: it is not the one that this dashboard has worked with.
+    let known = anchor::look(&app).await?;
+    match known {
+        Ok(()) if args.first_admin == FirstAdmin::Auto => make_first_admin(&app).await?,
+        Ok(()) => {}
+        Err(lag) => say(&format!("WARNING: {}", lag.sentence))?,
     }
     let sweeps = tokio::spawn(jobs::run(Arc::clone(&app)));
+    let anchoring = tokio::spawn(jobs::keep_anchor(Arc::clone(&app)));
+    let retention = tokio::spawn(jobs::keep_retention(Arc::clone(&app)));
     let (stop, stopping) = watch::channel(false);
     let nudges = tokio::spawn(jobs::nudges::run(Arc::clone(&app)));
     let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping));
@@ -80,9 +86,11 @@ async fn serve(
     }
     // What is dropped here arrives with the gateways' next heartbeats.
     let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;
-    for task in [nudges, sweeps, beat] {
+    for task in [nudges, sweeps, beat, anchoring, retention] {
         task.abort();
     }
+    // What was committed last is in the anchor, too.
+    let _ = tokio::time::timeout(LAST_NUDGES, anchor::look(&app)).await;
     Ok(())
 }
 

@@ -44,6 +44,8 @@ pub struct AppConfig {
     pub management_port: u16,
     /// Those that ship with this program.
     pub gateway_binaries_shipped: Option<PathBuf>,
+    /// Where the anchor is kept, beside the key file; without one it lasts as long as the process.
+    pub anchor_folder: Option<PathBuf>,
     /// Peers whose `X-Forwarded-For` says who asks.
     pub trusted_proxies: Vec<IpNet>,
     /// `scheme://host[:port]` that browsers name as their origin, when it is known.
@@ -68,6 +70,7 @@ impl Default for AppConfig {
             gateway_binaries: PathBuf::from("gateways"),
             management_port: MANAGEMENT_PORT,
             gateway_binaries_shipped: None,
+            anchor_folder: None,
             trusted_proxies: Vec::new(),
             public_origin: None,
             admin_second_factor: SecondFactorPolicy::Optional,
@@ -94,6 +97,7 @@ impl AppConfig {
             trusted_proxies: args.trusted_proxies.clone(),
             jobs_at_once: args.jobs_at_once,
             gateway_binaries: args.gateway_binaries.clone().unwrap_or_else(|| args.data.data_dir.join("gateways")),
+            anchor_folder: Some(args.data.data_dir.clone()),
             gateway_binaries_shipped: std::env::current_exe().ok().map(|program| program.with_file_name("gateways")),
             public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             admin_second_factor: args.admin_second_factor,

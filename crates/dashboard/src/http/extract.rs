@@ -112,7 +112,9 @@ impl FromRequestParts<AppState> for AnySession {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
         let token = Held::Session.read(app, &parts.headers).ok_or(AppError::Unauthenticated)?;
-        sessions::authenticate(app, &token, client_ip(parts)).await.map(Self)
+        let actor = sessions::authenticate(app, &token, client_ip(parts)).await?;
+        super::refusals::note_actor(parts, &actor);
+        Ok(Self(actor))
     }
 }
 

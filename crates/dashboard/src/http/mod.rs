@@ -18,6 +18,7 @@ mod management;
 mod me;
 mod openapi;
 mod problem;
+mod refusals;
 mod servers;
 mod settings;
 mod ui;
@@ -72,6 +73,7 @@ pub fn router(app: AppState) -> anyhow::Result<Router> {
     let (api, _) = api().split_for_parts();
     let router = api
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), refusals::record))
         .merge(health::routes())
         .merge(install::script_route())
         .fallback(ui::serve)

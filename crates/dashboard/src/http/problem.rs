@@ -44,7 +44,7 @@ pub struct Problem {
 
 /// The error on its way out.
 #[derive(Clone)]
-struct Carried(Arc<AppError>);
+pub(super) struct Carried(pub Arc<AppError>);
 
 struct Shape {
     status: StatusCode,

@@ -3,7 +3,7 @@
 pub mod nudges;
 pub mod runner;
 
-use crate::app::{Actor, App, AppResult, audit, commit, install_tokens, licenses};
+use crate::app::{Actor, App, AppResult, anchor, audit, audit_retention, commit, install_tokens, licenses};
 use proxima_db::servers::interval;
 use proxima_db::{factors, heartbeats, passkeys, sessions, throttles};
 use proxima_types::ServerId;
@@ -26,11 +26,43 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
+/// How often the database is compared with its anchor, and the anchor brought up to date, when no heartbeat does it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the audit log is looked through for rows to remove.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Compares the database with the anchor until the process ends.
+pub async fn keep_anchor(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = anchor::look(&app).await {
+            tracing::debug!(error = ?anyhow::Error::from(error), "the database cannot be compared with the anchor now");
+        }
+    }
+}
+
+/// Removes audit rows by the policy until the process ends.
+pub async fn keep_retention(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = audit_retention::prune(&app).await {
+            tracing::warn!(error = ?anyhow::Error::from(error), "old audit rows could not be removed; trying again later");
+        }
+    }
+}
+
 /// Audits expiries (and nudges their gateways) and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
 ///
 /// # Errors
 /// When the database is not to be had.
 pub async fn sweep(app: &App) -> AppResult<()> {
+    // What a restored database says of licenses is of another time.
+    if anchor::look(app).await?.is_err() {
+        return Ok(());
+    }
     for server in licenses::observe_expiries(&app.db).await? {
         app.nudges.request(server);
     }

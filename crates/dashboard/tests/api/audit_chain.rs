@@ -1,7 +1,6 @@
 //! The chain of the audit log: whole under load, and broken by whoever changes it behind our back.
 
-use proxima_db::audit::first_broken;
-use proxima_test_support::{TestApp, audited};
+use proxima_test_support::{TestApp, audited, first_broken};
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};

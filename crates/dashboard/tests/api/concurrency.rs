@@ -61,7 +61,7 @@ async fn simultaneous_creations_of_one_username_or_slug_make_one(db: PgPool) {
         (rows_matching(&app.db, "users", "role = 'CUSTOMER'").await, rows_matching(&app.db, "servers", "true").await);
     assert_eq!((users.len(), servers.len()), (2 * ROUNDS, 2 * ROUNDS));
     assert_eq!(audited(&app.db, "user.create").await.len(), 2 * ROUNDS + 1);
-    assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&app.db).await.unwrap(), None);
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]

@@ -3,8 +3,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod access;
+mod anchor;
 mod audit;
 mod audit_chain;
+mod audit_verify;
 mod auth;
 mod authenticator;
 mod cli;

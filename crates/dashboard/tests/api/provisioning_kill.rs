@@ -60,7 +60,7 @@ async fn nothing_is_half(db: &PgPool) {
                    WHERE (u.role = 'CUSTOMER') <> (s.id IS NOT NULL)";
     let none: bool = sqlx::query_scalar(orphans).fetch_one(db).await.unwrap();
     assert!(none, "a customer without a server, or the reverse");
-    assert_eq!(proxima_db::audit::first_broken(db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(db).await.unwrap(), None);
     assert_eq!(rows_matching(db, "retired_keys", "true").await.len(), 0);
 }
 

@@ -49,7 +49,7 @@ async fn soak_verdicts_follow_the_operator_through_broken_connections(db: PgPool
     }
     breaker.await.expect("the breaker");
     assert!(judged > CUSTOMERS * 5, "only {judged} verdicts were heard");
-    assert_eq!(proxima_db::audit::first_broken(&app.db).await.expect("checked"), None);
+    assert_eq!(proxima_test_support::first_broken(&app.db).await.expect("checked"), None);
 }
 
 /// Ends every connection of this database but its own, again and again.

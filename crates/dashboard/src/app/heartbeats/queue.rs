@@ -1,6 +1,7 @@
 //! Waiting heartbeats, taken in batches: one statement reads all their verdicts, one records what
 //! they report. The queue is bounded; beyond it a gateway is told to come back, and goes on serving.
 
+use crate::app::anchor::Anchor;
 use futures_util::FutureExt as _;
 use proxima_db::heartbeats::{self, Finding, Findings, Question};
 use proxima_db::{DbError, PgPool};
@@ -35,7 +36,7 @@ pub struct Judged {
 struct Waiting {
     digest: KeyDigest,
     report: HeartbeatRequest,
-    reply: oneshot::Sender<Result<Judged, ()>>,
+    reply: oneshot::Sender<Result<Judged, NoVerdict>>,
 }
 
 /// Why a heartbeat got no verdict. None of them is one.
@@ -43,6 +44,8 @@ struct Waiting {
 pub enum NoVerdict {
     QueueFull,
     DatabaseUnavailable,
+    /// The database is not the one that this dashboard knows (invariant 13).
+    BehindAnchor,
 }
 
 pub struct HeartbeatQueue {
@@ -52,11 +55,11 @@ pub struct HeartbeatQueue {
 impl HeartbeatQueue {
     /// Starts the workers; they end when the queue is dropped.
     #[must_use]
-    pub fn start(db: &PgPool) -> Self {
+    pub fn start(db: &PgPool, anchor: &Arc<Anchor>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
         let receiver = Arc::new(Mutex::new(receiver));
         for _ in 0..WORKERS {
-            tokio::spawn(work(db.clone(), Arc::clone(&receiver)));
+            tokio::spawn(work(db.clone(), Arc::clone(anchor), Arc::clone(&receiver)));
         }
         Self { sender }
     }
@@ -67,13 +70,13 @@ impl HeartbeatQueue {
         let (reply, answer) = oneshot::channel();
         self.sender.try_send(Waiting { digest, report, reply }).map_err(|_| NoVerdict::QueueFull)?;
         match answer.await {
-            Ok(Ok(judged)) => Ok(judged),
-            Ok(Err(())) | Err(_) => Err(NoVerdict::DatabaseUnavailable),
+            Ok(outcome) => outcome,
+            Err(_) => Err(NoVerdict::DatabaseUnavailable),
         }
     }
 }
 
-async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn work(db: PgPool, anchor: Arc<Anchor>, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     loop {
         let mut turn = receiver.lock().await;
         let mut batch = Vec::new();
@@ -82,26 +85,33 @@ async fn work(db: PgPool, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
         }
         #[allow(clippy::cast_precision_loss)] // at most BATCH_MAX
         metrics::histogram!("proxima_heartbeat_batch_size").record(batch.len() as f64);
-        let outcome = judge_in_turn(&db, &batch, turn).await;
+        let outcome = judge_in_turn(&db, &anchor, &batch, turn).await;
         match &outcome {
+            // A lag is logged once, where it is found.
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, heartbeats = batch.len(), "heartbeats got no verdict: the database did not answer");
             }
             Err(_) => tracing::error!(heartbeats = batch.len(), "heartbeats got no verdict: judging them panicked"),
         }
-        reply(batch, outcome.ok().and_then(Result::ok));
+        reply(
+            batch,
+            outcome
+                .unwrap_or(Err(DbError::Internal(sqlx::Error::WorkerCrashed)))
+                .unwrap_or(Err(NoVerdict::DatabaseUnavailable)),
+        );
     }
 }
 
 /// Judges a batch. The next one starts when this one is done, or has had its turn.
 async fn judge_in_turn(
     db: &PgPool,
+    anchor: &Anchor,
     batch: &[Waiting],
     turn: MutexGuard<'_, mpsc::Receiver<Waiting>>,
-) -> std::thread::Result<Result<Findings, DbError>> {
+) -> std::thread::Result<Result<Result<Findings, NoVerdict>, DbError>> {
     // A panic costs this batch its verdicts, never the fleet its worker.
-    let mut judging = pin!(AssertUnwindSafe(judge_batch(db, batch)).catch_unwind());
+    let mut judging = pin!(AssertUnwindSafe(judge_batch(db, anchor, batch)).catch_unwind());
     let in_turn = tokio::time::timeout(TURN, &mut judging).await;
     drop(turn);
     match in_turn {
@@ -110,27 +120,31 @@ async fn judge_in_turn(
     }
 }
 
-fn reply(batch: Vec<Waiting>, findings: Option<Findings>) {
+fn reply(batch: Vec<Waiting>, findings: Result<Findings, NoVerdict>) {
     match findings {
-        Some(Findings { now, offline_limit_days, findings }) => {
+        Ok(Findings { now, offline_limit_days, findings, .. }) => {
             for (waiting, finding) in batch.into_iter().zip(findings) {
                 let _ = waiting.reply.send(Ok(Judged { finding, now, offline_limit_days }));
             }
         }
-        None => {
+        Err(reason) => {
             for waiting in batch {
-                let _ = waiting.reply.send(Err(()));
+                let _ = waiting.reply.send(Err(reason));
             }
         }
     }
 }
 
-async fn judge_batch(db: &PgPool, batch: &[Waiting]) -> Result<Findings, DbError> {
+async fn judge_batch(db: &PgPool, anchor: &Anchor, batch: &[Waiting]) -> Result<Result<Findings, NoVerdict>, DbError> {
     let questions: Vec<Question> = batch
         .iter()
         .map(|waiting| Question { digest: waiting.digest, known_config: newest_known_config(&waiting.report) })
         .collect();
-    let findings = heartbeats::judge(db, &questions).await?;
+    let mark = anchor.mark();
+    let findings = heartbeats::judge(db, &questions, mark.as_ref().map_or(0, |mark| mark.audit_id)).await?;
+    if anchor.judge(db, mark.as_ref(), &findings.seen).await?.is_err() {
+        return Ok(Err(NoVerdict::BehindAnchor));
+    }
     record(db, batch, &findings.findings).await?;
     if findings.findings.iter().any(|finding| is_unobserved_expiry(finding, findings.now)) {
         crate::app::licenses::observe_expiries(db)
@@ -138,7 +152,7 @@ async fn judge_batch(db: &PgPool, batch: &[Waiting]) -> Result<Findings, DbError
             .map_err(|error| DbError::Unavailable(sqlx::Error::Io(std::io::Error::other(error.to_string()))))?;
     }
     finish_rotations(db, batch, &findings.findings).await;
-    Ok(findings)
+    Ok(Ok(findings))
 }
 
 /// Ends the rotations that this batch ends. The verdicts stand without it: what fails here is done by the next

@@ -52,6 +52,7 @@ pub struct Made {
 /// [`AppError::NotFound`]; [`AppError::NotNow`] while a job runs, without an address for gateways, or without any program.
 pub async fn make(app: &App, actor: &Proven<Actor>, id: ServerId) -> AppResult<Made> {
     let mut tx = app.begin().await?;
+    super::anchor::guard(app, &mut tx).await?;
     let found = lock(&mut tx, actor, id).await?;
     refuse_while_a_job_runs(&mut tx, id).await?;
     let url = app.config.gateway_url.as_ref().ok_or_else(super::jobs::no_gateway_url)?;

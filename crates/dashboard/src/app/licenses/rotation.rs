@@ -2,13 +2,13 @@
 //! when the new one was used or the limit has passed (docs/heartbeat.md, "Rotation").
 
 use super::{LicenseView, lock, owner, seal_key, target, view};
+use crate::app::anchor;
 use crate::app::audit::{self, server_target};
 use crate::app::{Actor, AdminActor, App, AppError, AppResult, Proven, commit};
 use crate::entropy::EntropyExt as _;
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use proxima_db::licenses::LockedLicense;
+use proxima_db::PgPool;
 use proxima_db::rotations::{self, OpenRotation};
-use proxima_db::{PgPool, Tx};
 use proxima_types::{FieldError, KeyDigest, ServerId};
 use serde_json::json;
 
@@ -36,13 +36,14 @@ pub async fn rotate(
         let message = format!("Choose from {least} minutes to {most} days.");
         return Err(FieldError::new("limitSeconds", "out_of_range", message).into());
     }
+    anchor::ensure(app).await?;
     finish(&app.db, &[]).await?;
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     if let Some(open) = &locked.rotation {
         let (since, until) = (spoken(open.started_at), spoken(open.limit_at));
         let sentence = format!("A rotation is open already: begun by {} at {since}, until {until}", open.started_by);
-        return refuse(tx, admin, ACTION, &locked, "rotation_open", "A rotation is open", sentence).await;
+        return Err(AppError::not_now("rotation_open", "A rotation is open", sentence));
     }
     let key = app.entropy.license_key();
     let rotation = OpenRotation {
@@ -68,12 +69,13 @@ pub async fn rotate(
 /// [`AppError::NotNow`] `no_rotation` when none is open, [`AppError::NotFound`].
 pub async fn cancel(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<LicenseView> {
     const ACTION: &str = "server.license.rotate.cancel";
+    anchor::ensure(app).await?;
     finish(&app.db, &[]).await?;
     let mut tx = app.begin().await?;
-    let locked = lock(&mut tx, id).await?;
+    let locked = lock(app, &mut tx, id).await?;
     let Some(open) = &locked.rotation else {
-        let sentence = "No rotation is open: it has ended, or somebody cancelled it".to_owned();
-        return refuse(tx, admin, ACTION, &locked, "no_rotation", "No rotation is open", sentence).await;
+        let sentence = "No rotation is open: it has ended, or somebody cancelled it";
+        return Err(AppError::not_now("no_rotation", "No rotation is open", sentence));
     };
     rotations::cancel(&mut tx, id).await?;
     let after = view(app, admin, &mut tx, id).await?;
@@ -82,21 +84,6 @@ pub async fn cancel(app: &App, admin: &AdminActor, id: ServerId) -> AppResult<Li
     commit(tx).await?;
     app.nudges.request(id);
     Ok(after)
-}
-
-/// The attempt is recorded, as every refused license action is.
-async fn refuse<T>(
-    mut tx: Tx,
-    admin: &AdminActor,
-    action: &str,
-    locked: &LockedLicense,
-    code: &'static str,
-    title: &'static str,
-    sentence: String,
-) -> AppResult<T> {
-    audit::failed(&mut tx, admin, action, target(locked), owner(locked, json!({ "refused": code }))).await?;
-    commit(tx).await?;
-    Err(AppError::not_now(code, title, sentence))
 }
 
 fn spoken(at: DateTime<Utc>) -> String {

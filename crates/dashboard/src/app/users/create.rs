@@ -1,6 +1,7 @@
 //! Create User: the account, its server, key, secret and audit row in ONE transaction.
 
 use super::input::{display_name, given, login_slug, optional};
+use crate::app::anchor;
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit};
 use crate::entropy::EntropyExt as _;
@@ -64,6 +65,7 @@ pub async fn create(app: &App, admin: &AdminActor, input: CreateUser<'_>) -> App
     let password_hash = app.passwords.hash(&checked.password).await?;
     let id = UserId(app.entropy.uuid());
     let mut tx = app.begin().await?;
+    anchor::guard(app, &mut tx).await?;
     users::insert(
         &mut tx,
         NewUser {

@@ -1,6 +1,7 @@
 //! Delete: the server row goes with the account; the gateway on the box stops at its next
 //! heartbeat (it is asked for one now), which answers the signed 401 for a retired key.
 
+use crate::app::anchor;
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, Proven, commit};
 use proxima_db::management::{self, Endpoint};
@@ -16,6 +17,7 @@ use serde_json::json;
 /// [`AppError::LastAdmin`].
 pub async fn delete(app: &App, admin: &Proven<AdminActor>, id: UserId, confirm_username: &str) -> AppResult<()> {
     let mut tx = app.begin().await?;
+    anchor::guard(app, &mut tx).await?;
     let admins = users::lock_admins(&mut tx).await?;
     let user = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;
     if admin.user_id == Some(id) {

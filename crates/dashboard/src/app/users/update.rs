@@ -3,6 +3,7 @@
 use super::create::provision_server;
 use super::delete;
 use super::input::{display_name, given, login_slug, optional};
+use crate::app::anchor;
 use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit, throttle};
 use proxima_db::users::{UserRow, UserWithServer};
@@ -45,6 +46,9 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     };
 
     let mut tx = app.begin().await?;
+    if input.role.is_some() {
+        anchor::guard(app, &mut tx).await?;
+    }
     let admins = if input.role.is_some() { users::lock_admins(&mut tx).await? } else { 0 };
     let current = users::lock(&mut tx, id).await?.ok_or(AppError::NotFound)?;
     let changed = apply(&current, &input, &mut FieldErrors::new());

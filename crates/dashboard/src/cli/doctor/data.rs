@@ -1,12 +1,15 @@
 //! The data folder, the key file and the database.
 
 use super::Finding;
+use crate::app::App;
 use crate::cli::database::Database;
-use crate::config::DataArgs;
+use crate::config::{AppConfig, DataArgs};
+use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
-use proxima_db::{audit, pool, servers, users};
+use proxima_db::{pool, servers, users};
 use rustls::pki_types::UnixTime;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 /// Below it PostgreSQL may soon stop, in MiB.
 const SPACE_LEAST: u64 = 1024;
@@ -54,7 +57,7 @@ pub(super) async fn database(args: &DataArgs, database: &Database) -> Vec<Findin
         findings.push(skew(database).await);
         findings.push(key_file(args, database).await);
         findings.push(admins(database).await);
-        findings.push(audit_chain(database).await);
+        findings.push(anchor(args, database).await);
     }
     findings
 }
@@ -127,11 +130,24 @@ async fn admins(database: &Database) -> Finding {
     Finding::of("admins", found)
 }
 
-async fn audit_chain(database: &Database) -> Finding {
-    let found = match audit::first_broken(&database.pool).await {
-        Ok(None) => Ok("its chain of hashes holds".to_owned()),
-        Ok(Some(row)) => Err(format!("row {row} does not follow from the one before: the log was changed")),
-        Err(error) => Err(error.to_string()),
+async fn anchor(args: &DataArgs, database: &Database) -> Finding {
+    let name = "anchor";
+    if !args.key_file().exists() {
+        return Finding::ok(name, "none yet; the first start makes it");
+    }
+    let compare = async {
+        let keyring = Keyring::load(&args.key_file())?;
+        let config = AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() };
+        let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), config)?;
+        Ok::<_, anyhow::Error>((app.anchor.compare(&database.pool).await?, app.anchor.report()))
     };
-    Finding::of("audit log", found)
+    let found = match compare.await {
+        Ok((Ok(()), report)) => Ok(match report.mark {
+            Some(mark) => format!("the database holds audit row {}, the last one known", mark.audit_id),
+            None => "none yet; the next start makes it".to_owned(),
+        }),
+        Ok((Err(lag), _)) => Err(lag.sentence),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    Finding::of(name, found)
 }

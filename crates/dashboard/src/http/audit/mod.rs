@@ -2,9 +2,13 @@
 
 mod actions;
 mod export;
+mod integrity;
 mod list;
+mod retention;
 
 use super::AppState;
+use crate::app::audit_export::Format;
+use crate::app::signed::hex;
 use chrono::{DateTime, Utc};
 use proxima_db::audit::{Entry, Filter, TargetFilter};
 use serde::{Deserialize, Serialize};
@@ -17,6 +21,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list::audit_list))
         .routes(routes!(actions::audit_actions))
         .routes(routes!(export::audit_export))
+        .routes(routes!(integrity::audit_integrity))
+        .routes(routes!(retention::audit_retention_get, retention::audit_retention_update))
 }
 
 /// One row of the audit log.
@@ -42,11 +48,13 @@ pub struct AuditEntry {
     pub metadata: serde_json::Value,
     #[schema(required)]
     pub ip: Option<String>,
+    /// The hash that this row's stands on, in hex.
+    pub prev_hash: String,
     /// Of the chain, in hex.
     pub hash: String,
 }
 
-#[derive(Serialize, utoipa::ToSchema, Clone, Copy)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AuditOutcome {
     Success,
@@ -67,7 +75,8 @@ impl From<Entry> for AuditEntry {
             outcome: if row.outcome == "SUCCESS" { AuditOutcome::Success } else { AuditOutcome::Failure },
             metadata: row.metadata,
             ip: row.ip.map(|ip| ip.ip().to_string()),
-            hash: row.hash.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")),
+            prev_hash: hex::encode(&row.prev_hash),
+            hash: hex::encode(&row.hash),
         }
     }
 }
@@ -78,6 +87,7 @@ impl From<Entry> for AuditEntry {
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     pub action: Option<String>,
+    pub outcome: Option<AuditOutcome>,
     /// The username of who acted.
     pub actor: Option<String>,
     /// An id, or a part of a name.
@@ -89,6 +99,8 @@ pub struct AuditQuery {
     pub cursor: Option<String>,
     /// 1 to 200, by default 50.
     pub limit: Option<u32>,
+    /// Of an export: `csv` (by default) or `jsonl`.
+    pub format: Option<Format>,
 }
 
 impl AuditQuery {
@@ -103,6 +115,7 @@ impl AuditQuery {
                 Ok(id) => TargetFilter::Id(id),
                 Err(_) => TargetFilter::Name(text),
             }),
+            succeeded: self.outcome.map(|outcome| outcome == AuditOutcome::Success),
             from: self.from,
             to: self.to,
         }

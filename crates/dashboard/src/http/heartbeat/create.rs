@@ -1,6 +1,6 @@
 use super::input::{bearer, nonce, tidy};
 use crate::app::AppError;
-use crate::app::heartbeats::{self, Asked, SignedAnswer};
+use crate::app::heartbeats::{self, Asked, NoVerdict, SignedAnswer};
 use crate::http::AppState;
 use crate::http::problem::{Problem, request_id};
 use axum::body::{Body, to_bytes};
@@ -39,8 +39,13 @@ pub(super) async fn heartbeat_create(State(app): State<AppState>, request: Reque
     let judged = tokio::time::timeout(VERDICT_WITHIN, app.heartbeats.judge(key_digest, report)).await;
     let Ok(Ok(judged)) = judged else {
         metrics::counter!("proxima_heartbeats_total", "result" => "no_verdict").increment(1);
-        let detail = "The dashboard cannot judge this license right now.";
-        let mut response = respond(refuse(&app, asked, 503, "unavailable", detail)?)?;
+        let (code, detail) = match judged {
+            Ok(Err(NoVerdict::BehindAnchor)) => {
+                ("database_behind_anchor", "The dashboard's database is an older one: its operator has to look.")
+            }
+            _ => ("unavailable", "The dashboard cannot judge this license right now."),
+        };
+        let mut response = respond(refuse(&app, asked, 503, code, detail)?)?;
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("15"));
         return Ok(response);
     };

@@ -16,7 +16,7 @@ pub(crate) use inputs::{config_text, open_api_secret, ports, secret_place};
 pub(crate) use journal::state_word;
 pub(crate) use work::word;
 
-use crate::app::App;
+use crate::app::{App, anchor};
 use lease::Lease;
 use proxima_db::jobs::running::{self, Taken};
 use proxima_db::servers::interval;
@@ -66,6 +66,10 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 
 async fn look(app: &App, free: usize) -> Vec<Taken> {
     let Ok(limit @ 1..) = u32::try_from(free) else { return Vec::new() };
+    // Jobs of a restored database are of another time.
+    if !matches!(anchor::look(app).await, Ok(Ok(()))) {
+        return Vec::new();
+    }
     match running::take(&app.db, lease_interval(), limit).await {
         Ok(taken) => taken,
         Err(error) => {

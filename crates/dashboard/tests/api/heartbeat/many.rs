@@ -80,5 +80,5 @@ async fn five_hundred_gateways_at_once_hear_each_its_own_verdict(db: PgPool) {
     .await
     .unwrap();
     assert_eq!((installs, expiries), (400, 100), "each recorded, each expiry audited once");
-    assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&app.db).await.unwrap(), None);
 }

@@ -84,7 +84,7 @@ async fn who_did_what_is_on_record_and_no_key_is(db: PgPool) {
     assert_eq!((ended.username.as_str(), ended.user_id, ended.ip.as_deref()), ("system", None, None));
     assert_eq!((&ended.metadata["ended"], &ended.metadata["startedBy"]), (&json!("ADOPTED"), &json!("admin")));
     assert_eq!(ended.metadata["limitAt"], began.metadata["limitAt"]);
-    assert_eq!(proxima_db::audit::first_broken(&bench.app.db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&bench.app.db).await.unwrap(), None);
     assert_eq!(dump(&bench.app.db).await.matches(&new.expose()[3..]).count(), 0, "no key in clear");
 }
 

@@ -123,5 +123,5 @@ async fn a_fleet_that_rotates_at_once_ends_each_rotation_once(db: PgPool) {
     }
     assert_eq!(beats.join_all().await.len(), FLEET);
     assert_eq!(audited(&bench.app.db, "server.license.rotate.end").await.len(), FLEET);
-    assert_eq!(proxima_db::audit::first_broken(&bench.app.db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&bench.app.db).await.unwrap(), None);
 }

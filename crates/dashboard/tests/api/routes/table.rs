@@ -106,6 +106,10 @@ fn install(_: &World) -> Option<Value> {
     Some(json!({ "kind": "INSTALL" }))
 }
 
+fn retention(_: &World) -> Option<Value> {
+    Some(json!({ "days": 365 }))
+}
+
 pub const ROWS: &[Row] = &[
     // method, path, body, [anonymous, ended session, license key, own, other's, missing, admin, admin on missing]
     row("POST", "/api/v1/auth/login", login, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
@@ -186,6 +190,9 @@ pub const ROWS: &[Row] = &[
     row("GET", "/api/v1/audit", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/audit/actions", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/audit/export", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/audit/integrity", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/audit/retention", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("PUT", "/api/v1/audit/retention", retention, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("PUT", "/api/v1/settings", settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/platform", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),

@@ -94,7 +94,7 @@ async fn hostile_texts_are_stored_as_they_are_or_refused_by_name(db: PgPool) {
     ] {
         admin.get(path).await.expect_status(200);
     }
-    assert_eq!(proxima_db::audit::first_broken(&app.db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&app.db).await.unwrap(), None);
 }
 
 #[track_caller]

@@ -1,0 +1,90 @@
+//! Documents that a dashboard's signing key vouches for: the anchor, an accepted restore, a checkpoint, an export.
+
+use crate::keyring::{DetachedSignature, Keyring};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proxima_types::identity::DashboardPublicKey;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The purposes: a signature for one is none for another.
+pub const ANCHOR: &str = "anchor-v1";
+pub const RESTORE: &str = "restore-v1";
+pub const CHECKPOINT: &str = "audit-checkpoint-v1";
+pub const EXPORT: &str = "audit-export-v1";
+
+/// A text and its signature. The text is kept as it was signed: nothing has to be written the same way twice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Signed {
+    /// JSON.
+    pub payload: String,
+    #[serde(flatten)]
+    pub signature: DetachedSignature,
+}
+
+impl Signed {
+    /// # Errors
+    /// Without a signing key.
+    pub fn make<T: Serialize>(keyring: &Keyring, purpose: &str, payload: &T) -> anyhow::Result<Self> {
+        let payload = serde_json::to_string(payload)?;
+        let signature = keyring.sign_detached(purpose, payload.as_bytes())?;
+        Ok(Self { payload, signature })
+    }
+
+    /// What was signed, if a key of this key file, present or former, signed it for this purpose.
+    #[must_use]
+    pub fn open<T: DeserializeOwned>(&self, keyring: &Keyring, purpose: &str) -> Option<T> {
+        let vouched = keyring.verify_detached(purpose, self.payload.as_bytes(), &self.signature);
+        if vouched { serde_json::from_str(&self.payload).ok() } else { None }
+    }
+
+    /// What was signed, if this key signed it for this purpose: needs no key file.
+    #[must_use]
+    pub fn open_with<T: DeserializeOwned>(&self, key: DashboardPublicKey, purpose: &str) -> Option<T> {
+        let vouched = verify_with(key, purpose, self.payload.as_bytes(), &self.signature);
+        if vouched { serde_json::from_str(&self.payload).ok() } else { None }
+    }
+
+    /// As [`Self::open`], of a document that is JSON text itself.
+    #[must_use]
+    pub fn open_text<T: DeserializeOwned>(text: &str, keyring: &Keyring, purpose: &str) -> Option<T> {
+        serde_json::from_str::<Self>(text).ok()?.open(keyring, purpose)
+    }
+}
+
+/// As [`Keyring::verify_detached`], with one public key instead of a key file.
+fn verify_with(key: DashboardPublicKey, purpose: &str, bytes: &[u8], signed: &DetachedSignature) -> bool {
+    let framed = [b"proxima-dashboard/", purpose.as_bytes(), b"\0", bytes].concat();
+    let Ok(signature) = STANDARD.decode(&signed.signature) else { return false };
+    proxima_signing::verify_bytes(key, &framed, &signature)
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub mod hex {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[must_use]
+    pub fn encode(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::with_capacity(2 * bytes.len()), |hex, byte| format!("{hex}{byte:02x}"))
+    }
+
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Vec<u8>> {
+        let digits = text.as_bytes();
+        if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        digits.chunks(2).map(byte).collect()
+    }
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        decode(&String::deserialize(deserializer)?)
+            .ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))
+    }
+}

@@ -1,0 +1,117 @@
+//! `audit`: checks the audit log against its head and the anchor, or an export of it alone.
+
+use super::database::open_app;
+use super::{Refusal, say};
+use crate::app::audit_chain;
+use crate::app::audit_export::{self, Verifier};
+use crate::config::DataArgs;
+use crate::keyring::Keyring;
+use anyhow::Context as _;
+use proxima_types::identity::DashboardPublicKey;
+use std::io::{BufReader, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+/// The exit code for a log, or an export, that was tampered with.
+const TAMPERED: u8 = 3;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Args {
+    /// The data that it works on; an export is checked with a public key alone.
+    pub(super) fn data(&self) -> Option<&DataArgs> {
+        match &self.command {
+            Command::Verify(args) if args.public_key.is_some() => None,
+            Command::Verify(args) => Some(&args.data),
+            Command::PublicKey(data) => Some(data),
+        }
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check every row against the chain, the head and the anchor; exit code 3 names what was tampered with
+    Verify(VerifyArgs),
+    /// Print the public key that exports are checked with
+    PublicKey(DataArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Check this exported file instead of the database
+    #[arg(long)]
+    export: Option<PathBuf>,
+    /// With --export: the public key (base64) to check it with, instead of the key file's; then neither the data folder nor
+    /// the database is needed
+    #[arg(long, requires = "export", value_parser = DashboardPublicKey::parse)]
+    public_key: Option<DashboardPublicKey>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    match args.command {
+        Command::Verify(args) => match &args.export {
+            Some(path) => verify_export(&args, path),
+            None => verify_log(&args.data).await,
+        },
+        Command::PublicKey(data) => {
+            let keyring = Keyring::load(&data.key_file())?;
+            say(&keyring.public_key().context("the key file holds no signing key")?.to_string())
+        }
+    }
+}
+
+async fn verify_log(data: &DataArgs) -> anyhow::Result<()> {
+    let (app, database) = open_app(data).await?;
+    let terminal = std::io::stderr().is_terminal();
+    let verified = audit_chain::verify(&app, |done, head| {
+        if terminal {
+            let _ = write!(std::io::stderr(), "\r{done} of {head} rows");
+        }
+    })
+    .await;
+    if terminal {
+        let _ = writeln!(std::io::stderr());
+    }
+    database.close().await?;
+    match verified? {
+        Ok(verified) if verified.to < verified.from => say("The audit log is whole: it has no rows."),
+        Ok(verified) => say(&format!(
+            "The audit log is whole: rows {} to {}, head {}.",
+            verified.from, verified.to, verified.head_hash
+        )),
+        Err(wrong) => {
+            Err(Refusal { message: format!("the audit log was tampered with: {wrong}"), code: TAMPERED }.into())
+        }
+    }
+}
+
+fn verify_export(args: &VerifyArgs, path: &std::path::Path) -> anyhow::Result<()> {
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let keyring;
+    let verifier = match args.public_key {
+        Some(key) => Verifier::PublicKey(key),
+        None => {
+            keyring = Keyring::load(&args.data.key_file())?;
+            Verifier::Keyring(&keyring)
+        }
+    };
+    let manifest = audit_export::verify(BufReader::new(file), &verifier)
+        .map_err(|error| Refusal { message: format!("the export is not good: {error:#}"), code: TAMPERED })?;
+    let what = if manifest.filter.as_object().is_none_or(serde_json::Map::is_empty) {
+        "of the whole log".to_owned()
+    } else {
+        format!("of rows with {}", manifest.filter)
+    };
+    say(&format!(
+        "The export is good: {} rows {what}, exported by {} at {}, installation {}.",
+        manifest.rows,
+        manifest.exported_by,
+        manifest.exported_at.format("%F %T UTC"),
+        manifest.installation_id
+    ))
+}
