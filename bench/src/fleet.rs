@@ -89,6 +89,7 @@ impl Gateway {
             key.expose()
         );
         let report = HeartbeatRequest {
+            trusted_keys: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             install_id: InstallId(random_uuid()?),
             boot_id: random_uuid()?,

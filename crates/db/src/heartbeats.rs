@@ -190,18 +190,20 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
         reports.iter().map(|(_, report)| report.rejected_config.as_ref().map(|c| c.reason.clone())).collect();
     let counters: Vec<Value> =
         reports.iter().map(|(_, report)| serde_json::to_value(report.counters).unwrap_or_default()).collect();
+    let trusted_keys: Vec<Option<String>> =
+        reports.iter().map(|(_, report)| report.trusted_keys.as_ref().map(|keys| keys.join(" "))).collect();
     let inserted = sqlx::query!(
         r#"INSERT INTO gateway_installs AS g (
                server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture, hostname,
                applied_incarnation, applied_number, rejected_incarnation, rejected_number, rejected_reason, counters,
-               first_seen_at, last_heartbeat_at)
+               trusted_keys, first_seen_at, last_heartbeat_at)
            SELECT b.*, clock_timestamp(), clock_timestamp()
            FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
                        $8::text[], $9::text[], $10::text[], $11::int[], $12::bigint[], $13::int[], $14::bigint[],
-                       $15::text[], $16::jsonb[])
+                       $15::text[], $16::jsonb[], $17::text[])
                 AS b(server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture,
                      hostname, applied_incarnation, applied_number, rejected_incarnation, rejected_number,
-                     rejected_reason, counters)
+                     rejected_reason, counters, trusted_keys)
            CROSS JOIN LATERAL (SELECT FROM servers s WHERE s.id = b.server_id LIMIT 1) still_there
            ORDER BY 1, 2
            ON CONFLICT (server_id, install_id) DO UPDATE SET
@@ -213,7 +215,7 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
                applied_incarnation = EXCLUDED.applied_incarnation, applied_number = EXCLUDED.applied_number,
                rejected_incarnation = EXCLUDED.rejected_incarnation, rejected_number = EXCLUDED.rejected_number,
                rejected_reason = EXCLUDED.rejected_reason, counters = EXCLUDED.counters,
-               last_heartbeat_at = EXCLUDED.last_heartbeat_at
+               trusted_keys = EXCLUDED.trusted_keys, last_heartbeat_at = EXCLUDED.last_heartbeat_at
            WHERE (g.boot_id = EXCLUDED.boot_id AND EXCLUDED.sequence > g.sequence)
               OR (g.boot_id <> EXCLUDED.boot_id AND NOT EXCLUDED.boot_id = ANY (g.previous_boot_ids))
            RETURNING server_id, (xmax = 0) AS "inserted!""#,
@@ -233,6 +235,7 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
         &rejected_numbers as &[Option<i64>],
         &rejected_reasons as &[Option<String>],
         &counters,
+        &trusted_keys as &[Option<String>],
     )
     .fetch_all(pool)
     .await?;

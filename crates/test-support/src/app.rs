@@ -103,6 +103,6 @@ impl TestApp {
     /// A gateway that holds a customer's present key.
     pub async fn gateway(&self, customer: &Customer) -> TestGateway {
         let key = licenses::reveal(&self.app, &Actor::console(), customer.server_id).await.expect("a key");
-        TestGateway::new(&self.url, self.app.keyring.signer.public_key(), customer.server_id, key)
+        TestGateway::new(&self.url, self.app.keyring.public_key().expect("a signing key"), customer.server_id, key)
     }
 }

@@ -21,6 +21,8 @@ pub struct TestGateway {
     pub sequence: u64,
     pub phase: Phase,
     pub applied: Option<ConfigGeneration>,
+    /// What it says that it trusts.
+    pub trusted_keys: Option<Vec<String>>,
 }
 
 /// What came back, and whether its signature holds for this very request.
@@ -75,6 +77,7 @@ impl TestGateway {
             sequence: 0,
             phase: Phase::Serving,
             applied: None,
+            trusted_keys: None,
         }
     }
 
@@ -154,6 +157,7 @@ impl TestGateway {
                 hostname: "vps1".to_owned(),
             },
             counters: Counters::default(),
+            trusted_keys: self.trusted_keys.clone(),
         }
     }
 

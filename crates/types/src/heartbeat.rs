@@ -4,6 +4,7 @@
 //! `Proxima-Nonce` header. The answer's signature (crate `proxima-signing`) covers that nonce.
 
 use crate::gateway_config::{ConfigGeneration, GatewayConfig};
+use crate::identity::DashboardPublicKey;
 use crate::ids::InstallId;
 use crate::license::LicenseStatus;
 use crate::secrets::LicenseKey;
@@ -19,6 +20,8 @@ pub const NONCE_HEADER: &str = "proxima-nonce";
 pub const MAX_REQUEST_BYTES: usize = 16 * 1024;
 /// The longest answer that a gateway reads, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// How many signing keys a gateway trusts at most.
+pub const MAX_TRUSTED_KEYS: usize = 8;
 /// The time between two heartbeats unless the answer sets another, in seconds.
 pub const DEFAULT_INTERVAL_SECONDS: u32 = 60;
 
@@ -44,6 +47,10 @@ pub struct HeartbeatRequest {
     pub rejected_config: Option<RejectedConfig>,
     pub host: HostFacts,
     pub counters: Counters,
+    /// The ids of the signing keys that this gateway trusts, at most 8, as signatures name them (`keyid`). Versions that
+    /// cannot follow a new signing key do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_keys: Option<Vec<String>>,
 }
 
 /// Whether visitors' ports are open.
@@ -109,6 +116,11 @@ pub struct HeartbeatAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub next_api_key: Option<LicenseKey>,
+    /// All signing keys to trust from now on, when they are not those that the gateway says it trusts
+    /// (docs/heartbeat.md, "A new signing key"). The key that signs this answer is one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub dashboard_public_keys: Option<Vec<DashboardPublicKey>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -133,6 +133,14 @@ impl KeyDigest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Reads the form that [`Display`](std::fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let base64 = text.strip_prefix("sha-256=:")?.strip_suffix(':')?;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(base64).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
 }
 
 impl std::fmt::Display for KeyDigest {

@@ -12,8 +12,17 @@ pub const ACTIONS: &[&str] = &[
     "audit.export",
     "audit.prune",
     "audit.retention.update",
+    "database.backup",
+    "database.restore",
     "database.restore.accept",
     "database.restore.follow",
+    "keys.master.activate",
+    "keys.master.create",
+    "keys.master.lost",
+    "keys.master.retire",
+    "keys.signing.create",
+    "keys.signing.lost",
+    "keys.signing.retire",
     "server.config.export",
     "server.config.update",
     "server.connection.forget",
@@ -66,6 +75,12 @@ pub const ACTIONS: &[&str] = &[
 #[must_use]
 pub fn server_target(id: ServerId, name: &str) -> Target<'_> {
     Target { id: Some(id.0), kind: "server", name }
+}
+
+/// A key by its name: never the key.
+#[must_use]
+pub fn key_target(name: &str) -> Target<'_> {
+    Target { id: None, kind: "key", name }
 }
 
 #[must_use]

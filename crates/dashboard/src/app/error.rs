@@ -1,5 +1,6 @@
 //! What a use case can answer instead of a result. Turned into HTTP at one place (`http::problem`).
 
+use crate::keyring::KeyTrouble;
 use proxima_db::DbError;
 use proxima_types::license::{LicenseStatus, WrongState};
 use proxima_types::{FieldError, FieldErrors, ProofMethod};
@@ -63,6 +64,9 @@ pub enum AppError {
     /// Too often within a short time; try again in so many seconds.
     #[error("too many attempts in a short time")]
     TooMany { retry_after_seconds: u32 },
+    /// A key of the key file is missing or wrong, or a stored secret does not open.
+    #[error(transparent)]
+    Keys(#[from] KeyTrouble),
     /// The database is down, slow or read-only.
     #[error("the dashboard cannot reach its database right now")]
     Unavailable(#[source] anyhow::Error),
@@ -72,6 +76,15 @@ pub enum AppError {
 }
 
 impl AppError {
+    /// The trouble with keys that this is, however it came here.
+    pub(crate) fn key_trouble(&self) -> Option<KeyTrouble> {
+        match self {
+            Self::Keys(trouble) => Some(*trouble),
+            Self::Internal(error) => error.downcast_ref().copied(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn not_now(code: &'static str, title: &'static str, sentence: impl Into<String>) -> Self {
         Self::NotNow { code, title, sentence: sentence.into() }
     }

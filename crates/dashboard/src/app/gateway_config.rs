@@ -4,11 +4,20 @@ use super::audit::{self, server_target};
 use super::licenses::open_key;
 use super::{AdminActor, App, AppError, AppResult, commit};
 use crate::entropy::EntropyExt as _;
-use crate::keyring::Place;
+use crate::keyring::{KeyTrouble, Place};
 use proxima_db::{licenses, servers};
-use proxima_types::identity::{DashboardUrl, GatewayIdentity};
+use proxima_types::identity::{DashboardPublicKey, DashboardUrl, GatewayIdentity};
 use proxima_types::{ApiSecret, InstallId};
 use serde_json::json;
+
+/// The signing keys that a new installation is to trust.
+///
+/// # Errors
+/// [`AppError::Keys`] when there is none: the gateway would never hear a verdict.
+pub(crate) fn signing_keys(app: &App) -> AppResult<Vec<DashboardPublicKey>> {
+    let keys = app.keyring.public_keys();
+    if keys.is_empty() { Err(KeyTrouble::SigningKeyMissing.into()) } else { Ok(keys) }
+}
 
 /// The identity of a customer's gateway, with its newest key and its secret in clear and a fresh install id. Audited.
 ///
@@ -29,7 +38,7 @@ pub async fn export(
     let secret = secret.map_err(|error| AppError::Internal(error.into()))?;
     let identity = GatewayIdentity {
         dashboard_url,
-        dashboard_public_keys: vec![app.keyring.signer.public_key()],
+        dashboard_public_keys: signing_keys(app)?,
         server_id: id,
         api_key: open_key(app, id, &sealed.api_key_ciphertext)?,
         api_secret: ApiSecret::parse(&secret).map_err(|error| AppError::Internal(error.into()))?,

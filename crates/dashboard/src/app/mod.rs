@@ -13,6 +13,7 @@ pub mod gateway_config;
 pub mod heartbeats;
 pub mod install_tokens;
 pub mod jobs;
+pub mod keys;
 pub mod licenses;
 pub mod management;
 pub mod passwords;

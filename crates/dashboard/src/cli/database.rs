@@ -1,10 +1,10 @@
 //! The database of a command: the one of `DATABASE_URL`, or the embedded one.
 
-use crate::app::App;
+use crate::app::{App, keys};
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use proxima_db::PgPool;
 use proxima_embedded_postgres::{EmbeddedPostgres, Options};
 use std::sync::Arc;
@@ -73,19 +73,15 @@ async fn start_embedded(args: &DataArgs, purpose: Use) -> anyhow::Result<Embedde
     })
 }
 
-/// Reads the key file, or makes it at the very first start. A database that has servers needs the
-/// key file that it was filled with.
+/// Reads the key file, or makes it at the very first start. Of a database that has been used before a missing key file is
+/// never made anew: it is for its backup to come back, and until then what needs it is refused.
 pub(crate) async fn open_keyring(args: &DataArgs, pool: &PgPool) -> anyhow::Result<Keyring> {
     let path = args.key_file();
     if path.exists() {
         return Keyring::load(&path);
     }
-    if proxima_db::servers::any(pool).await? {
-        bail!(
-            "the key file {} is missing, but the database holds servers whose secrets were sealed with it: put the \
-             key file back from your backup",
-            path.display()
-        );
+    if has_been_used(pool).await? {
+        return Ok(Keyring::without_keys(&path));
     }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -95,6 +91,14 @@ pub(crate) async fn open_keyring(args: &DataArgs, pool: &PgPool) -> anyhow::Resu
         Err(_) if path.exists() => Keyring::load(&path),
         created => created,
     }
+}
+
+/// Whether something may be sealed in this database, or a gateway trust its dashboard.
+pub(crate) async fn has_been_used(pool: &PgPool) -> anyhow::Result<bool> {
+    let mut connection = pool.acquire().await?;
+    let keys = !proxima_db::keys::masters(&mut connection).await?.is_empty()
+        || !proxima_db::keys::signing(&mut connection).await?.is_empty();
+    Ok(keys || proxima_db::servers::any(pool).await?)
 }
 
 /// A command's use cases: no heartbeats, no web, no jobs of its own.
@@ -107,5 +111,6 @@ pub(crate) async fn open_app(args: &DataArgs) -> anyhow::Result<(Arc<App>, Datab
         Arc::new(OsEntropy),
         AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() },
     )?;
+    keys::adopt(&app).await?;
     Ok((app, database))
 }

@@ -14,6 +14,8 @@ mod owner;
 mod ports;
 mod reset_factors;
 mod reset_password;
+mod rotate_master_key;
+mod rotate_signing_key;
 mod serve;
 mod service;
 mod upgrade_database;
@@ -56,6 +58,10 @@ enum Command {
     ExampleConfig,
     /// Move the embedded PostgreSQL's data to a newer major version that is installed; the old data is kept
     UpgradeDatabase(DataArgs),
+    /// Replace the key that seals secrets in the database, while dashboards run
+    RotateMasterKey(rotate_master_key::Args),
+    /// Replace the key that signs answers to gateways, which follow by themselves
+    RotateSigningKey(rotate_signing_key::Args),
     /// Check an installation and say what to mend
     Doctor(doctor::Args),
     /// Ask the dashboard that runs here whether it is ready; exit code 0 if so
@@ -86,6 +92,8 @@ impl Command {
             Self::Doctor(args) => Some(&args.serve.data),
             Self::AcceptRestore(args) => Some(&args.data),
             Self::Audit(args) => args.data(),
+            Self::RotateMasterKey(args) => Some(&args.data),
+            Self::RotateSigningKey(args) => Some(&args.data),
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
         }
     }
@@ -151,6 +159,8 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::ExampleConfig => say(crate::config::example().trim_end()),
         Command::UpgradeDatabase(args) => upgrade_database::run(args).await,
+        Command::RotateMasterKey(args) => rotate_master_key::run(args).await,
+        Command::RotateSigningKey(args) => rotate_signing_key::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::AcceptRestore(args) => accept_restore::run(args).await,
         Command::Audit(args) => audit::run(args).await,

@@ -3,7 +3,7 @@
 use super::database::{Database, Use, open_keyring};
 use super::ports::Ports;
 use super::{say, service, start_logging, words};
-use crate::app::{App, anchor, sessions};
+use crate::app::{App, anchor, keys, sessions};
 use crate::config::{AppConfig, FirstAdmin, ServeArgs};
 use crate::entropy::OsEntropy;
 use crate::jobs;
@@ -46,6 +46,9 @@ async fn serve(
     let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), AppConfig::from_args(args))?;
     // A database that was emptied gets no new admin: it is not the one that this dashboard has worked with.
     let known = anchor::look(&app).await?;
+    keys::adopt(&app).await?;
+    let mut keeper = jobs::keys::Keeper::new(Arc::clone(&app));
+    keeper.round().await?;
     match known {
         Ok(()) if args.first_admin == FirstAdmin::Auto => make_first_admin(&app).await?,
         Ok(()) => {}
@@ -55,6 +58,8 @@ async fn serve(
     let anchoring = tokio::spawn(jobs::keep_anchor(Arc::clone(&app)));
     let retention = tokio::spawn(jobs::keep_retention(Arc::clone(&app)));
     let (stop, stopping) = watch::channel(false);
+    let farewell = keeper.farewell();
+    let keeper = tokio::spawn(keeper.run());
     let nudges = tokio::spawn(jobs::nudges::run(Arc::clone(&app)));
     let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping));
     let ending = Ending { leaving: app.leaving.clone(), ..Ending::default() };
@@ -86,9 +91,10 @@ async fn serve(
     }
     // What is dropped here arrives with the gateways' next heartbeats.
     let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;
-    for task in [nudges, sweeps, beat, anchoring, retention] {
+    for task in [nudges, sweeps, beat, anchoring, retention, keeper] {
         task.abort();
     }
+    farewell.await;
     // What was committed last is in the anchor, too.
     let _ = tokio::time::timeout(LAST_NUDGES, anchor::look(&app)).await;
     Ok(())

@@ -11,6 +11,7 @@ mod health;
 mod heartbeat;
 mod install;
 mod jobs;
+mod keys;
 mod layers;
 mod license;
 mod login_pages;
@@ -51,6 +52,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(management::routes())
         .merge(audit::routes())
         .merge(settings::routes())
+        .merge(keys::routes())
         .merge(fleet::routes())
         .merge(heartbeat::routes())
 }

@@ -2,6 +2,7 @@
 //! [`finish`] writes the body, where the request's id is known, and logs what callers must not see.
 
 use crate::app::AppError;
+use crate::keyring::KeyTrouble;
 use axum::extract::Request;
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -53,6 +54,9 @@ struct Shape {
 }
 
 fn shape(error: &AppError) -> Shape {
+    if let Some(trouble) = error.key_trouble() {
+        return key_shape(trouble);
+    }
     let (status, code, title) = match error {
         AppError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "The input is not valid"),
         AppError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),
@@ -77,7 +81,21 @@ fn shape(error: &AppError) -> Shape {
         AppError::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
         AppError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy"),
         AppError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
-        AppError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        AppError::Keys(_) | AppError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    };
+    Shape { status, code, title }
+}
+
+/// A key that is missing is the operator's to put back; a secret that was changed in the database is gone.
+fn key_shape(trouble: KeyTrouble) -> Shape {
+    let (status, code, title) = match trouble {
+        KeyTrouble::MasterKeyMissing(_) | KeyTrouble::MasterKeyWrong(_) | KeyTrouble::NoMasterKey => {
+            (StatusCode::SERVICE_UNAVAILABLE, "master_key_missing", "A master key is missing")
+        }
+        KeyTrouble::SigningKeyMissing => {
+            (StatusCode::SERVICE_UNAVAILABLE, "signing_key_missing", "The signing key is missing")
+        }
+        KeyTrouble::Altered => (StatusCode::INTERNAL_SERVER_ERROR, "secret_unreadable", "A stored secret does not open"),
     };
     Shape { status, code, title }
 }
@@ -93,6 +111,7 @@ impl IntoResponse for AppError {
 /// A sentence that starts like one.
 fn detail(error: &AppError) -> String {
     let text = match error {
+        error if error.key_trouble().is_some() => error.key_trouble().map(|trouble| trouble.to_string()).unwrap_or_default(),
         AppError::LicenseState { present } => {
             format!("The license is {present} now, so this cannot be done. The page shows its present state.")
         }
@@ -135,6 +154,10 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
 
 fn document(error: &AppError, request_id: String) -> Response {
     match error {
+        error if error.key_trouble().is_some() => {
+            let trouble = error.key_trouble().map(|trouble| trouble.to_string());
+            tracing::error!(trouble, request_id, "a key is missing, or a secret does not open");
+        }
         AppError::Internal(reason) => tracing::error!(error = ?reason, request_id, "internal error"),
         AppError::Unavailable(reason) => tracing::warn!(error = ?reason, request_id, "the database is unavailable"),
         _ => {}
@@ -176,6 +199,7 @@ fn retry_after(error: &AppError) -> Option<u32> {
             Some(*retry_after_seconds)
         }
         AppError::Unavailable(_) => Some(5),
+        AppError::Keys(KeyTrouble::SigningKeyMissing) => Some(15),
         _ => None,
     }
 }

@@ -81,7 +81,7 @@ async fn works(process: &DashboardProcess, admin: &Client, username: &str, known
 async fn known_gateway(process: &DashboardProcess, data: &Folder) -> TestGateway {
     let keyring = proxima_dashboard::keyring::Keyring::load(&data.join("keys.json")).unwrap();
     let key = LicenseKey::from_random_bytes(OsEntropy.bytes());
-    TestGateway::new(&process.url, keyring.signer.public_key(), ServerId(OsEntropy.uuid()), key)
+    TestGateway::new(&process.url, keyring.public_key().expect("a signing key"), ServerId(OsEntropy.uuid()), key)
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]

@@ -56,7 +56,7 @@ async fn an_admin_becomes_a_customer_with_a_server_of_their_own(db: PgPool) {
         let server = user["server"]["id"].as_str().unwrap().to_owned();
         let revealed = admin.post(&format!("/api/v1/servers/{server}/license/reveal"), &json!({})).await.expect(200);
         let key = proxima_types::LicenseKey::parse(revealed["apiKey"].as_str().unwrap()).unwrap();
-        let public = app.app.keyring.signer.public_key();
+        let public = app.app.keyring.public_key().expect("a signing key");
         let mut gateway = TestGateway::new(&app.url, public, server.parse().unwrap(), key);
         TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
     }

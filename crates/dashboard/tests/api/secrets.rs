@@ -69,7 +69,8 @@ async fn scenario(process: &DashboardProcess, db: &PgPool, data: &Folder) -> Sec
         let key = admin.post(&format!("{license}/reveal"), &json!({})).await.expect(200)["apiKey"].clone();
         let key = key.as_str().unwrap();
         secrets.add(key);
-        let public = proxima_dashboard::keyring::Keyring::load(&data.join("keys.json")).unwrap().signer.public_key();
+        let public = proxima_dashboard::keyring::Keyring::load(&data.join("keys.json")).unwrap();
+        let public = public.public_key().unwrap();
         let id: ServerId = server.parse().unwrap();
         let mut gateway = TestGateway::new(&process.url, public, id, LicenseKey::parse(key).unwrap());
         TestGateway::expect_status(&gateway.beat().await, "ACTIVE");

@@ -11,7 +11,7 @@ use super::judge::{Silence, StopReason, Verdict};
 use super::store::{HANDOVER_FILE, StateDir};
 use super::stored::StoredVerdict;
 use proxima_types::LicenseKey;
-use proxima_types::identity::GatewayIdentity;
+use proxima_types::identity::{DashboardPublicKey, GatewayIdentity};
 use proxima_types::manage::LicenseKeyStatus;
 use proxima_types::secrets::masked_key;
 use serde::{Deserialize, Serialize};
@@ -51,8 +51,8 @@ pub(super) enum Taken {
 }
 
 impl Keys {
-    /// config.json's key, followed by what was handed over to it.
-    pub(super) fn load(state: &StateDir, identity: &GatewayIdentity) -> Self {
+    /// config.json's key, followed by what was handed over to it; `signing` are all keys that may have signed that.
+    pub(super) fn load(state: &StateDir, identity: &GatewayIdentity, signing: &[DashboardPublicKey]) -> Self {
         let mut keys = Self {
             current: identity.api_key.clone(),
             previous: None,
@@ -63,7 +63,7 @@ impl Keys {
         let stored: Handovers = state.load(HANDOVER_FILE).unwrap_or_default();
         let config_key = keys.current.digest();
         for link in stored.links.into_iter().skip_while(|link| !link.names(config_key)) {
-            let Some(next) = handed_over_by(&link, identity, &keys.current) else {
+            let Some(next) = handed_over_by(&link, identity, signing, &keys.current) else {
                 tracing::warn!("a stored hand-over of a license key does not verify; ignored");
                 break;
             };
@@ -71,7 +71,7 @@ impl Keys {
             keys.links.push(link);
         }
         keys.answered = StoredVerdict::load(state)
-            .and_then(|verdict| verdict.judge_again(identity, [&keys.current]).ok())
+            .and_then(|verdict| verdict.judge_again(identity, signing, [&keys.current]).ok())
             .is_some_and(|verdict| matches!(verdict, Verdict::Serve(_) | Verdict::Stop(StopReason::Expired)));
         keys
     }
@@ -156,8 +156,13 @@ impl Keys {
 }
 
 /// The key that a stored answer to `asked` hands over, when the answer verifies again.
-fn handed_over_by(link: &StoredVerdict, identity: &GatewayIdentity, asked: &LicenseKey) -> Option<LicenseKey> {
-    match link.judge_again(identity, [asked]).ok()? {
+fn handed_over_by(
+    link: &StoredVerdict,
+    identity: &GatewayIdentity,
+    signing: &[DashboardPublicKey],
+    asked: &LicenseKey,
+) -> Option<LicenseKey> {
+    match link.judge_again(identity, signing, [asked]).ok()? {
         Verdict::Serve(_) | Verdict::Stop(StopReason::Expired) => offered(&link.body().ok()?)?.ok(),
         Verdict::Stop(_) | Verdict::Silence(_) => None,
     }

@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod silence;
 pub mod store;
 pub mod stored;
+mod trust;
 
 use crate::clock::Clock;
 use crate::listen::Listeners;
@@ -43,6 +44,7 @@ use store::StateDir;
 use stored::{StoredMark, StoredVerdict};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use trust::Trust;
 use uuid::Uuid;
 
 /// How often the agent looks after what is not a heartbeat.
@@ -89,6 +91,7 @@ pub struct Agent {
     transport: Box<dyn Transport>,
     judge: Judge,
     keys: Keys,
+    trust: Trust,
     schedule: Schedule,
     configs: Configs,
     host: HostFacts,
@@ -115,10 +118,12 @@ impl Agent {
         let now = Instant::now();
         let boot_id = uuid::Builder::from_random_bytes(given.rng.random()).into_uuid();
         let reporter = Reporter::new(&given.identity, boot_id, &given.clock.read(), Arc::clone(&given.metrics));
+        let trust = Trust::load(&given.state, &given.identity);
         Self {
             transport: given.transport,
             judge: given.judge,
-            keys: Keys::load(&given.state, &given.identity),
+            keys: Keys::load(&given.state, &given.identity, trust.ever()),
+            trust,
             schedule: Schedule::default(),
             configs: Configs::load(&given.state, &given.identity),
             host: host::host_facts(),
@@ -209,7 +214,7 @@ impl Agent {
         let attempt = client::attempt(self.transport.as_mut(), nonce, &key, &request);
         let attempt = self.attend(attempt).await?;
         let expected = Expected { nonce: &attempt.nonce, key_digest: key.digest(), server_id: self.identity.server_id };
-        let verdict = (self.judge)(&attempt.outcome, &self.identity.dashboard_public_keys, expected);
+        let verdict = (self.judge)(&attempt.outcome, self.trust.current(), expected);
         Ok(Asked { key, attempt, verdict })
     }
 
@@ -257,6 +262,7 @@ impl Agent {
             rejected_config: self.configs.rejected().cloned(),
             host: self.host.clone(),
             counters: self.metrics.counters(),
+            trusted_keys: Some(self.trust.ids()),
         };
         (nonce, request)
     }
@@ -312,6 +318,7 @@ impl Agent {
     fn take_over(&mut self, key: &LicenseKey, attempt: &Attempt) {
         self.keys.answered(key);
         let HttpOutcome::Answer(answer) = &attempt.outcome else { return };
+        self.follow(attempt, &answer.body);
         let (Some(offered), Some(evidence)) = (keys::offered(&answer.body), self.stored(attempt)) else { return };
         let taken = offered.and_then(|next| self.keys.take(key, next, evidence, &self.state));
         match taken {
@@ -321,6 +328,16 @@ impl Agent {
             }
             Ok(Taken::Known) => {}
             Err(why) => tracing::warn!(why, "a handed-over license key is not taken; the present one stays"),
+        }
+    }
+
+    /// Takes the signing keys that an answer may name. The next heartbeat tells the dashboard.
+    fn follow(&mut self, attempt: &Attempt, body: &[u8]) {
+        let (Some(named), Some(evidence)) = (trust::named_by(body), self.stored(attempt)) else { return };
+        match named.and_then(|keys| self.trust.take(keys, evidence, &self.identity, &self.state)) {
+            Ok(true) => tracing::info!(trusted = ?self.trust.ids(), "the dashboard named its signing keys anew"),
+            Ok(false) => {}
+            Err(why) => tracing::warn!(why, "the dashboard's new signing keys are not taken; the present ones stay"),
         }
     }
 
@@ -397,7 +414,7 @@ impl Agent {
 
     fn stored_terms(&self, now: &crate::clock::Reading) -> Result<(String, Terms, SilenceClock), String> {
         let stored = StoredVerdict::load(&self.state).ok_or("there is no stored answer")?;
-        let terms = match stored.judge_again(&self.identity, self.keys.both())? {
+        let terms = match stored.judge_again(&self.identity, self.trust.current(), self.keys.both())? {
             Verdict::Serve(terms) => terms,
             Verdict::Stop(reason) => return Err(format!("the stored answer ended service: {reason}")),
             Verdict::Silence(why) => return Err(format!("the stored answer does not verify: {why}")),

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub const VERDICT_FILE: &str = "verdict.json";
 /// License keys handed over by the dashboard.
 pub const HANDOVER_FILE: &str = "handover.json";
+/// Signing keys that the dashboard has named since config.json was written.
+pub const TRUST_FILE: &str = "trust.json";
 /// The applied configuration.
 pub const CONFIG_FILE: &str = "config.json";
 /// The high-water mark of the silence clock.

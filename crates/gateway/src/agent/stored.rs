@@ -8,8 +8,8 @@ use crate::clock::Reading;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use proxima_signing::Expected;
-use proxima_types::identity::GatewayIdentity;
+use proxima_signing::{Expected, verify};
+use proxima_types::identity::{DashboardPublicKey, GatewayIdentity};
 use proxima_types::{InstallId, KeyDigest, LicenseKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,33 +68,51 @@ impl StoredVerdict {
         STANDARD.decode(&self.body).map_err(|_| "the stored verdict is damaged".to_owned())
     }
 
-    /// Judges the stored answer again, for this identity as config.json holds it now and the one
-    /// of `keys` that it was signed for.
+    /// Checks that one of `signing` signed this answer, for this server, whichever license key it was asked with.
     ///
     /// # Errors
-    /// One sentence when it is not this installation's, or damaged.
-    pub fn judge_again<'k>(
-        &self,
-        identity: &GatewayIdentity,
-        keys: impl IntoIterator<Item = &'k LicenseKey>,
-    ) -> Result<Verdict, String> {
-        if self.install_id != identity.install_id {
-            return Err("the stored verdict is another installation's".to_owned());
-        }
-        let body = self.body()?;
+    /// One sentence.
+    pub fn verify_again(&self, identity: &GatewayIdentity, signing: &[DashboardPublicKey]) -> Result<(), String> {
+        let damaged = || "the stored answer is damaged".to_owned();
+        let digest = self.headers.get(proxima_signing::KEY_DIGEST_HEADER).ok_or_else(damaged)?;
+        let key_digest = KeyDigest::parse(digest).ok_or_else(damaged)?;
+        let expected = Expected { nonce: &self.nonce, key_digest, server_id: identity.server_id };
+        verify(signing, expected, self.status, &self.header_map()?, &self.body()?).map_err(|error| error.to_string())
+    }
+
+    fn header_map(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let name = HeaderName::try_from(name).map_err(|_| "the stored verdict is damaged".to_owned())?;
             let value = HeaderValue::try_from(value).map_err(|_| "the stored verdict is damaged".to_owned())?;
             headers.append(name, value);
         }
+        Ok(headers)
+    }
+
+    /// Judges the stored answer again, for this identity as config.json holds it now, the one
+    /// of `keys` that it was signed for, and these signing keys.
+    ///
+    /// # Errors
+    /// One sentence when it is not this installation's, or damaged.
+    pub fn judge_again<'k>(
+        &self,
+        identity: &GatewayIdentity,
+        signing: &[DashboardPublicKey],
+        keys: impl IntoIterator<Item = &'k LicenseKey>,
+    ) -> Result<Verdict, String> {
+        if self.install_id != identity.install_id {
+            return Err("the stored verdict is another installation's".to_owned());
+        }
+        let body = self.body()?;
+        let headers = self.header_map()?;
         let mut digests = keys.into_iter().map(LicenseKey::digest);
         let Some(key_digest) = digests.find(|digest| self.names(*digest)) else {
             return Err("the stored answer does not verify: it is for another license key".to_owned());
         };
         let expected = Expected { nonce: &self.nonce, key_digest, server_id: identity.server_id };
         let outcome = HttpOutcome::Answer(RawAnswer { status: self.status, headers, body });
-        Ok(judge(&outcome, &identity.dashboard_public_keys, expected))
+        Ok(judge(&outcome, signing, expected))
     }
 
     pub fn save(&self, state: &StateDir) {

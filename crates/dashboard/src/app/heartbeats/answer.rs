@@ -8,6 +8,7 @@ use http::HeaderMap;
 use proxima_db::heartbeats::{Finding, Licensed, NextKey};
 use proxima_signing::Answer;
 use proxima_types::heartbeat::{CODE_KEY_RETIRED, CODE_KEY_UNKNOWN, DesiredConfig, HeartbeatAnswer};
+use proxima_types::identity::DashboardPublicKey;
 use proxima_types::{KeyDigest, ServerId};
 use serde_json::json;
 
@@ -25,6 +26,8 @@ pub struct Asked<'a> {
     /// Of the license key that was presented.
     pub key_digest: KeyDigest,
     pub request_id: &'a str,
+    /// The ids of the signing keys that the gateway trusts, if it says.
+    pub trusted_keys: Option<&'a [String]>,
 }
 
 /// The signed answer to a judged heartbeat.
@@ -32,14 +35,18 @@ pub struct Asked<'a> {
 /// # Errors
 /// [`AppError::Internal`] when it cannot be signed: then nothing is answered but a 500, which stops nobody.
 pub fn answer(app: &App, asked: Asked<'_>, judged: &Judged) -> AppResult<SignedAnswer> {
-    let Asked { nonce, key_digest, request_id } = asked;
+    let Asked { nonce, key_digest, request_id, trusted_keys } = asked;
+    let signer = app.keyring.signer_for(trusted_keys)?;
     let sign = |status: u16, server_id: Option<ServerId>, body: Vec<u8>| -> AppResult<SignedAnswer> {
         let facts = Answer { status, nonce, key_digest, server_id, date: judged.now, body: &body };
-        let headers = app.keyring.signer.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
+        let headers = signer.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
         Ok(SignedAnswer { status, headers, body })
     };
     match &judged.finding {
-        Finding::Licensed(licensed) => sign(200, Some(licensed.server_id), licensed_body(app, judged, licensed)?),
+        Finding::Licensed(licensed) => {
+            let announced = app.keyring.announcement(trusted_keys, &signer);
+            sign(200, Some(licensed.server_id), licensed_body(app, judged, licensed, announced)?)
+        },
         Finding::Retired { server_id, reason, .. } => {
             let detail = match reason.as_str() {
                 "DELETED" => "The customer of this license key was deleted.",
@@ -56,7 +63,12 @@ pub fn answer(app: &App, asked: Asked<'_>, judged: &Judged) -> AppResult<SignedA
     }
 }
 
-fn licensed_body(app: &App, judged: &Judged, licensed: &Licensed) -> AppResult<Vec<u8>> {
+fn licensed_body(
+    app: &App,
+    judged: &Judged,
+    licensed: &Licensed,
+    dashboard_public_keys: Option<Vec<DashboardPublicKey>>,
+) -> AppResult<Vec<u8>> {
     let config = match &licensed.config {
         // A configuration that is not readable (hand-edited) is not sent: the gateway keeps its last good one.
         Some((generation, stored)) => match serde_json::from_value(stored.clone()) {
@@ -85,17 +97,19 @@ fn licensed_body(app: &App, judged: &Judged, licensed: &Licensed) -> AppResult<V
         offline_limit_days: judged.offline_limit_days.and_then(|days| u32::try_from(days).ok()),
         config,
         next_api_key,
+        dashboard_public_keys,
     };
     let write = |body: &HeartbeatAnswer| serde_json::to_vec(body).map_err(|error| AppError::Internal(error.into()));
     let mut text = write(&body)?;
-    if body.next_api_key.is_some() && text.len() > HANDOVER_MAX_BYTES {
+    let is_kept = body.next_api_key.is_some() || body.dashboard_public_keys.is_some();
+    if is_kept && text.len() > HANDOVER_MAX_BYTES {
         body.config = None;
         text = write(&body)?;
     }
     Ok(text)
 }
 
-/// A gateway keeps the answer that hands over a key as it came, up to this length.
+/// A gateway keeps the answer that hands over a license key or names other signing keys as it came, up to this length.
 const HANDOVER_MAX_BYTES: usize = 16 * 1024;
 /// For so long after a rotation began a gateway is asked back at once, so that the new key is seen.
 /// A gateway that cannot take it (a full disk, an older version) beats as ever after that.
@@ -123,7 +137,7 @@ pub fn refuse(
     let body = problem_body(status, code, "Heartbeat not judged", detail, asked.request_id)?;
     let Asked { nonce, key_digest, .. } = asked;
     let facts = Answer { status, nonce, key_digest, server_id: None, date: now, body: &body };
-    let headers = app.keyring.signer.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
+    let headers = app.keyring.signer_for(asked.trusted_keys)?.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
     Ok(SignedAnswer { status, headers, body })
 }
 

@@ -3,6 +3,7 @@ use crate::app::AppError;
 use crate::app::heartbeats::{self, Asked, NoVerdict, SignedAnswer};
 use crate::http::AppState;
 use crate::http::problem::{Problem, request_id};
+use crate::keyring::KeyTrouble;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -31,11 +32,18 @@ pub(super) async fn heartbeat_create(State(app): State<AppState>, request: Reque
         return Err(FieldError::new("Proxima-Nonce", "invalid", message).into());
     };
     let key_digest = KeyDigest::of_presented(bearer(&parts.headers).unwrap_or_default());
-    let asked = Asked { nonce, key_digest, request_id: request_id(&parts.extensions) };
+    let asked = Asked { nonce, key_digest, request_id: request_id(&parts.extensions), trusted_keys: None };
+    if app.keyring.signer_for(None).is_err() {
+        // Nothing that this dashboard could say would count: every gateway goes on.
+        metrics::counter!("proxima_heartbeats_total", "result" => "no_verdict").increment(1);
+        return Err(KeyTrouble::SigningKeyMissing.into());
+    }
     let report = match read(body).await {
         Ok(report) => tidy(report),
         Err(detail) => return respond(refuse(&app, asked, 422, "heartbeat_malformed", detail)?),
     };
+    let trusted_keys = report.trusted_keys.clone();
+    let asked = Asked { trusted_keys: trusted_keys.as_deref(), ..asked };
     let judged = tokio::time::timeout(VERDICT_WITHIN, app.heartbeats.judge(key_digest, report)).await;
     let Ok(Ok(judged)) = judged else {
         metrics::counter!("proxima_heartbeats_total", "result" => "no_verdict").increment(1);

@@ -1,7 +1,7 @@
 //! What a heartbeat brings, made fit for the database.
 
 use axum::http::{HeaderMap, header};
-use proxima_types::heartbeat::{HeartbeatRequest, NONCE_HEADER};
+use proxima_types::heartbeat::{HeartbeatRequest, MAX_TRUSTED_KEYS, NONCE_HEADER};
 
 /// The request's nonce: 16 to 64 base64url characters.
 pub fn nonce(headers: &HeaderMap) -> Option<&str> {
@@ -28,7 +28,13 @@ pub fn tidy(mut report: HeartbeatRequest) -> HeartbeatRequest {
     if let Some(rejected) = &mut report.rejected_config {
         rejected.reason = clean(&rejected.reason, 1000);
     }
+    report.trusted_keys = report.trusted_keys.map(|ids| ids.into_iter().filter(|id| is_key_id(id)).take(MAX_TRUSTED_KEYS).collect());
     report
+}
+
+/// Base64, as signatures name their keys.
+fn is_key_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
 }
 
 fn clean(text: &str, max_chars: usize) -> String {

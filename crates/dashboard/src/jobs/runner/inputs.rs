@@ -79,7 +79,7 @@ pub(crate) async fn config_text(
     let api_key = crate::app::licenses::open_key(app, server_id, &api_key_ciphertext)?;
     let identity = GatewayIdentity {
         dashboard_url: gateway_url(app)?,
-        dashboard_public_keys: vec![app.keyring.signer.public_key()],
+        dashboard_public_keys: crate::app::gateway_config::signing_keys(app)?,
         server_id,
         api_key,
         api_secret,

@@ -185,7 +185,7 @@ async fn an_answer_is_signed_for_this_request_alone(db: PgPool) {
     };
     let (public, key, id) = (gateway.public_key(), gateway.key.expose().to_owned(), gateway.server_id);
     assert_eq!(answer.verify(public, &nonce, &key, id), Ok(()));
-    let stranger = TestApp::start(app.db.clone()).await.app.keyring.signer.public_key();
+    let stranger = TestApp::start(app.db.clone()).await.app.keyring.public_key().expect("a signing key");
     assert_eq!(answer.verify(stranger, &nonce, &key, id), Err(VerifyError::UnknownKey));
     assert_eq!(answer.verify(public, &TestGateway::nonce(), &key, id), Err(VerifyError::Signature));
     assert_eq!(answer.verify(public, &nonce, "pk_another", id), Err(VerifyError::OtherKey));

@@ -113,7 +113,7 @@ pub fn succeeded(claimed: &Value) -> Value {
 
 /// The gateway that a box was given begins to serve.
 pub async fn heartbeat(world: &World, identity: &GatewayIdentity) {
-    let public_key = world.app.app.keyring.signer.public_key();
+    let public_key = world.app.app.keyring.public_key().expect("a signing key");
     let mut gateway = TestGateway::new(&world.app.url, public_key, identity.server_id, identity.api_key.clone());
     gateway.install_id = identity.install_id;
     let mut report = gateway.report();

@@ -64,7 +64,7 @@ impl FakeBox {
     /// The first heartbeat of the gateway that the box was given.
     pub async fn heartbeat(&self, world: &World) -> TestGateway {
         let identity = self.identity().expect("a config.json was written");
-        let public_key = world.app.app.keyring.signer.public_key();
+        let public_key = world.app.app.keyring.public_key().expect("a signing key");
         let mut gateway = TestGateway::new(&world.app.url, public_key, identity.server_id, identity.api_key);
         gateway.install_id = identity.install_id;
         let mut report = gateway.report();

@@ -75,8 +75,12 @@ fn opened() -> (TempDir, StateDir) {
     (temp, state)
 }
 
+fn load(state: &StateDir, config: u8) -> Keys {
+    Keys::load(state, &identity(config), &identity(config).dashboard_public_keys)
+}
+
 fn current(state: &StateDir, config: u8) -> LicenseKey {
-    Keys::load(state, &identity(config)).current().clone()
+    load(state, config).current().clone()
 }
 
 fn retired() -> Verdict {
@@ -90,13 +94,13 @@ fn unreachable() -> Verdict {
 #[test]
 fn a_chain_of_hand_overs_survives_restarts() {
     let (_temp, state) = opened();
-    let mut keys = Keys::load(&state, &identity(1));
+    let mut keys = load(&state, 1);
     assert_eq!(keys.current(), &key(1));
     for next in 2..6 {
         assert_eq!(hand(&mut keys, &state, next - 1, next), Ok(Taken::New));
         assert_eq!(current(&state, 1), key(next), "stored before it is used");
     }
-    let again = Keys::load(&state, &identity(1));
+    let again = load(&state, 1);
     let both: Vec<_> = again.both().cloned().collect();
     assert_eq!(both, [key(5), key(4)]);
     assert!(again.status().handed_over && !again.status().answered);
@@ -105,21 +109,21 @@ fn a_chain_of_hand_overs_survives_restarts() {
 #[test]
 fn another_key_in_config_json_wins_and_the_chain_goes_on_from_one_of_its_own() {
     let (_temp, state) = opened();
-    let mut keys = Keys::load(&state, &identity(1));
+    let mut keys = load(&state, 1);
     hand(&mut keys, &state, 1, 2).expect("taken");
     hand(&mut keys, &state, 2, 3).expect("taken");
     assert_eq!(current(&state, 7), key(7), "a re-install");
     assert_eq!(current(&state, 1), key(3), "rolled back");
     assert_eq!(current(&state, 2), key(3), "a re-install with the key of before");
     assert_eq!(current(&state, 3), key(3));
-    assert!(!Keys::load(&state, &identity(3)).status().handed_over);
+    assert!(!load(&state, 3).status().handed_over);
 }
 
 #[test]
 fn a_hand_over_that_does_not_verify_is_ignored() {
     let changed = |change: &dyn Fn(&mut Value)| {
         let (_temp, state) = opened();
-        hand(&mut Keys::load(&state, &identity(1)), &state, 1, 2).expect("taken");
+        hand(&mut load(&state, 1), &state, 1, 2).expect("taken");
         let mut file: Value = state.load(HANDOVER_FILE).expect("stored");
         change(&mut file);
         state.save(HANDOVER_FILE, &file);
@@ -140,12 +144,12 @@ fn a_hand_over_that_does_not_verify_is_ignored() {
 #[test]
 fn what_is_handed_over_again_is_known_and_a_fresh_key_replaces_an_unused_one() {
     let (_temp, state) = opened();
-    let mut keys = Keys::load(&state, &identity(1));
+    let mut keys = load(&state, 1);
     hand(&mut keys, &state, 1, 2).expect("taken");
     assert_eq!(hand(&mut keys, &state, 1, 2), Ok(Taken::Known));
     assert_eq!(hand(&mut keys, &state, 2, 2), Ok(Taken::Known));
     assert_eq!(hand(&mut keys, &state, 1, 3), Ok(Taken::New));
-    let keys = Keys::load(&state, &identity(1));
+    let keys = load(&state, 1);
     assert_eq!(keys.both().cloned().collect::<Vec<_>>(), [key(3), key(1)]);
     assert_eq!(keys.links.len(), 1);
 }
@@ -153,7 +157,7 @@ fn what_is_handed_over_again_is_known_and_a_fresh_key_replaces_an_unused_one() {
 #[test]
 fn what_cannot_be_kept_is_not_used() {
     let (temp, state) = opened();
-    let mut keys = Keys::load(&state, &identity(1));
+    let mut keys = load(&state, 1);
     let mut long = body("ACTIVE", Some(2));
     long["config"] = json!("x".repeat(MAX_BODY));
     let refused = keys.take(&key(1), key(2), answer(1, &long, 1, 1), &state);
@@ -168,7 +172,7 @@ fn what_cannot_be_kept_is_not_used() {
 #[test]
 fn until_the_new_key_is_answered_the_old_one_is_asked_with_too() {
     let (_temp, state) = opened();
-    let mut keys = Keys::load(&state, &identity(1));
+    let mut keys = load(&state, 1);
     let unsigned =
         || Verdict::Silence(Silence::NotAuthentic { status: 500, reason: proxima_signing::VerifyError::Unsigned });
     let unknown = || {
@@ -196,7 +200,7 @@ fn until_the_new_key_is_answered_the_old_one_is_asked_with_too() {
 #[test]
 fn a_restart_knows_whether_the_new_key_was_answered() {
     let (_temp, state) = opened();
-    hand(&mut Keys::load(&state, &identity(1)), &state, 1, 2).expect("taken");
+    hand(&mut load(&state, 1), &state, 1, 2).expect("taken");
     for (stored, answered) in [
         (answer(1, &body("ACTIVE", None), 1, 1), false),
         (answer(2, &body("ACTIVE", None), 2, 1), false),
@@ -204,7 +208,7 @@ fn a_restart_knows_whether_the_new_key_was_answered() {
         (answer(2, &body("EXPIRED", None), 1, 1), true),
     ] {
         stored.save(&state);
-        assert_eq!(Keys::load(&state, &identity(1)).status().answered, answered, "{stored:?}");
+        assert_eq!(load(&state, 1).status().answered, answered, "{stored:?}");
     }
 }
 
