@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod audit;
 pub mod audit_log;
 pub mod audit_retention;
+pub mod backup;
 pub mod census;
 pub mod connections;
 pub mod error;

@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// A pool, and the PostgreSQL that this process supervises for it, if any.
 pub(crate) struct Database {
     pub pool: PgPool,
+    /// With its password, if it has one.
+    pub url: String,
     embedded: Option<EmbeddedPostgres>,
 }
 
@@ -49,7 +51,7 @@ impl Database {
         } else {
             "cannot connect to the PostgreSQL of DATABASE_URL: check the address, the user and the password"
         })?;
-        Ok(Self { pool, embedded })
+        Ok(Self { pool, url, embedded })
     }
 
     /// Closes the connections, and stops PostgreSQL if this process runs it.

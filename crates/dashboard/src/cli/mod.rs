@@ -1,7 +1,9 @@
 //! The command line.
 
 mod accept_restore;
+mod archive;
 mod audit;
+mod backup;
 mod check_config;
 mod create_admin;
 mod database;
@@ -14,6 +16,7 @@ mod owner;
 mod ports;
 mod reset_factors;
 mod reset_password;
+mod restore;
 mod rotate_master_key;
 mod rotate_signing_key;
 mod serve;
@@ -58,6 +61,10 @@ enum Command {
     ExampleConfig,
     /// Move the embedded PostgreSQL's data to a newer major version that is installed; the old data is kept
     UpgradeDatabase(DataArgs),
+    /// Write the whole database, without the key file, to one file
+    Backup(backup::Args),
+    /// Fill an empty database from a backup
+    Restore(restore::Args),
     /// Replace the key that seals secrets in the database, while dashboards run
     RotateMasterKey(rotate_master_key::Args),
     /// Replace the key that signs answers to gateways, which follow by themselves
@@ -92,6 +99,8 @@ impl Command {
             Self::Doctor(args) => Some(&args.serve.data),
             Self::AcceptRestore(args) => Some(&args.data),
             Self::Audit(args) => args.data(),
+            Self::Backup(args) => Some(&args.data),
+            Self::Restore(args) => Some(&args.data),
             Self::RotateMasterKey(args) => Some(&args.data),
             Self::RotateSigningKey(args) => Some(&args.data),
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
@@ -159,6 +168,8 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::ExampleConfig => say(crate::config::example().trim_end()),
         Command::UpgradeDatabase(args) => upgrade_database::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::RotateMasterKey(args) => rotate_master_key::run(args).await,
         Command::RotateSigningKey(args) => rotate_signing_key::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,

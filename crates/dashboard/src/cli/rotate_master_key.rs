@@ -46,11 +46,19 @@ async fn status(app: &App) -> anyhow::Result<()> {
     for (key, held) in &view.masters {
         let sealed = counts.iter().find(|(id, _)| *id == i64::from(key.id)).map_or(0, |(_, count)| *count);
         let held = if *held { "" } else { ", not in this key file" };
-        say(&format!("master key {}: {}, since {}, {sealed} secrets{held}", key.id, key.state, key.created_at.date_naive()))?;
+        say(&format!(
+            "master key {}: {}, since {}, {sealed} secrets{held}",
+            key.id,
+            key.state,
+            key.created_at.date_naive()
+        ))?;
     }
     for dashboard in &view.dashboards {
         let sealing = dashboard.sealing_key_id.map_or("nothing".to_owned(), |id| format!("master key {id}"));
-        say(&format!("dashboard on {}: holds {:?}, seals with {sealing}", dashboard.hostname, dashboard.master_key_ids))?;
+        say(&format!(
+            "dashboard on {}: holds {:?}, seals with {sealing}",
+            dashboard.hostname, dashboard.master_key_ids
+        ))?;
     }
     say(match rotate_master::stage(app).await? {
         Stage::Settled { .. } => "No rotation is open.",
@@ -73,7 +81,8 @@ async fn rotate(app: &App, wait: u32) -> anyhow::Result<()> {
     match stage {
         Stage::Announced { next } => {
             let holds = |dashboard: &DashboardRow| dashboard.master_key_ids.contains(&next);
-            let remedy = format!("do not hold master key {next} yet: copy the key file there (0600), and run this again");
+            let remedy =
+                format!("do not hold master key {next} yet: copy the key file there (0600), and run this again");
             wait_for(app, wait, holds, &remedy).await?;
             let active = rotate_master::activate(app, &Actor::console()).await?;
             say(&format!("Master key {active} seals from now on."))?;
@@ -125,13 +134,20 @@ async fn retire(app: &App) -> anyhow::Result<()> {
         return say("No old master key was in use.");
     }
     say(&format!("Retired: master keys {retired:?}; they left {}.", app.keyring.path().display()))?;
-    say("Copy the key file to the other dashboards and to its backup. Keep the old backup of it for as long as you keep \
-         database backups from before: those need it.")
+    say(
+        "Copy the key file to the other dashboards and to its backup. Keep the old backup of it for as long as you keep \
+         database backups from before: those need it.",
+    )
 }
 
 async fn replace_lost(app: &App) -> anyhow::Result<()> {
     let (lost, active) = rotate_master::replace_lost(app, &Actor::console()).await?;
-    say(&format!("Given up: master keys {lost:?}. Master key {active} seals from now on, in {}.", app.keyring.path().display()))?;
-    say("What was sealed with them cannot be opened: rotate each license (its gateway goes on), re-install for the port \
-         6060, and have SSH logins typed again. Back up the key file now.")
+    say(&format!(
+        "Given up: master keys {lost:?}. Master key {active} seals from now on, in {}.",
+        app.keyring.path().display()
+    ))?;
+    say(
+        "What was sealed with them cannot be opened: rotate each license (its gateway goes on), re-install for the port \
+         6060, and have SSH logins typed again. Back up the key file now.",
+    )
 }

@@ -38,9 +38,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn rotate(app: &App) -> anyhow::Result<()> {
     let id = rotate_signing::announce(app, &Actor::console()).await?;
-    say(&format!("Signing key {id} is in {}, and is announced to gateways with their next heartbeats.", app.keyring.path().display()))?;
-    say("Copy the key file to the other dashboards and to its backup. `rotate-signing-key --status` says who follows; then \
-         `rotate-signing-key --finish` ends the old key.")
+    say(&format!(
+        "Signing key {id} is in {}, and is announced to gateways with their next heartbeats.",
+        app.keyring.path().display()
+    ))?;
+    say(
+        "Copy the key file to the other dashboards and to its backup. `rotate-signing-key --status` says who follows; then \
+         `rotate-signing-key --finish` ends the old key.",
+    )
 }
 
 async fn status(app: &App) -> anyhow::Result<()> {
@@ -65,20 +70,31 @@ async fn status(app: &App) -> anyhow::Result<()> {
         say(&format!("… and {} more.", gateways - following - named))?;
     }
     for dashboard in &lacking {
-        say(&format!("the dashboard on {} does not hold signing key {newest}: copy the key file there", dashboard.hostname))?;
+        say(&format!(
+            "the dashboard on {} does not hold signing key {newest}: copy the key file there",
+            dashboard.hostname
+        ))?;
     }
     say(if open { "A rotation is open." } else { "No rotation is open." })
 }
 
 async fn finish(app: &App, leave_behind: bool) -> anyhow::Result<()> {
     let retired = rotate_signing::finish(app, &Actor::console(), leave_behind).await?;
-    say(&format!("Retired: signing keys {retired:?}; they left {}. Gateways forget them with their next heartbeats.", app.keyring.path().display()))?;
+    say(&format!(
+        "Retired: signing keys {retired:?}; they left {}. Gateways forget them with their next heartbeats.",
+        app.keyring.path().display()
+    ))?;
     say("Copy the key file to the other dashboards and to its backup.")
 }
 
 async fn replace_lost(app: &App) -> anyhow::Result<()> {
     let (lost, id) = rotate_signing::replace_lost(app, &Actor::console()).await?;
-    say(&format!("Given up: signing keys {lost:?}. Signing key {id} signs from now on, in {}.", app.keyring.path().display()))?;
-    say("Every gateway goes on as it is, and takes no verdict until it is installed again. `rotate-signing-key --status` \
-         names them. Back up the key file now.")
+    say(&format!(
+        "Given up: signing keys {lost:?}. Signing key {id} signs from now on, in {}.",
+        app.keyring.path().display()
+    ))?;
+    say(
+        "Every gateway goes on as it is, and takes no verdict until it is installed again. `rotate-signing-key --status` \
+         names them. Back up the key file now.",
+    )
 }

@@ -95,7 +95,9 @@ fn key_shape(trouble: KeyTrouble) -> Shape {
         KeyTrouble::SigningKeyMissing => {
             (StatusCode::SERVICE_UNAVAILABLE, "signing_key_missing", "The signing key is missing")
         }
-        KeyTrouble::Altered => (StatusCode::INTERNAL_SERVER_ERROR, "secret_unreadable", "A stored secret does not open"),
+        KeyTrouble::Altered => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "secret_unreadable", "A stored secret does not open")
+        }
     };
     Shape { status, code, title }
 }
@@ -111,7 +113,9 @@ impl IntoResponse for AppError {
 /// A sentence that starts like one.
 fn detail(error: &AppError) -> String {
     let text = match error {
-        error if error.key_trouble().is_some() => error.key_trouble().map(|trouble| trouble.to_string()).unwrap_or_default(),
+        error if error.key_trouble().is_some() => {
+            error.key_trouble().map(|trouble| trouble.to_string()).unwrap_or_default()
+        }
         AppError::LicenseState { present } => {
             format!("The license is {present} now, so this cannot be done. The page shows its present state.")
         }

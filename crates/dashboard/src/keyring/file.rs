@@ -105,8 +105,9 @@ impl KeyFile {
     /// What is malformed; never a key.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         // Only the position: serde's own message may quote a key.
-        let file: Self = serde_json::from_str(text)
-            .map_err(|error| anyhow::anyhow!("it cannot be read at line {}, column {}", error.line(), error.column()))?;
+        let file: Self = serde_json::from_str(text).map_err(|error| {
+            anyhow::anyhow!("it cannot be read at line {}, column {}", error.line(), error.column())
+        })?;
         if file.version != 1 {
             bail!("version {} is not known to this release", file.version);
         }

@@ -21,6 +21,7 @@ mod install_tokens;
 mod jobs;
 mod jobs_fence;
 mod jobs_takeover;
+mod keys;
 mod license;
 mod license_actions;
 mod license_expiry;

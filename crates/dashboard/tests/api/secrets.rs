@@ -153,17 +153,17 @@ async fn a_ciphertext_opens_in_its_own_row_and_with_its_own_key_file_only(db: Pg
     .execute(&app.db)
     .await
     .unwrap();
-    admin.post(&reveal(bob.server_id), &json!({})).await.problem(500, "internal");
+    admin.post(&reveal(bob.server_id), &json!({})).await.problem(500, "secret_unreadable");
     sqlx::query("UPDATE servers SET api_key_ciphertext = api_secret_ciphertext WHERE id = $1")
         .bind(alice.server_id.0)
         .execute(&app.db)
         .await
         .unwrap();
-    admin.post(&reveal(alice.server_id), &json!({})).await.problem(500, "internal");
+    admin.post(&reveal(alice.server_id), &json!({})).await.problem(500, "secret_unreadable");
     let carol = app.customer("carol").await;
     admin.post(&reveal(carol.server_id), &json!({})).await.expect_status(200);
     // Another dashboard, another key file, the same database.
     let other = TestApp::start(app.db.clone()).await;
     let admin = other.sign_in("admin", PASSWORD).await;
-    admin.post(&reveal(carol.server_id), &json!({})).await.problem(500, "internal");
+    admin.post(&reveal(carol.server_id), &json!({})).await.problem(500, "secret_unreadable");
 }

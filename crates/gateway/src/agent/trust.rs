@@ -85,7 +85,9 @@ impl Trust {
             return Err(format!("the answer that names them is longer than {MAX_BODY} bytes"));
         }
         if self.links.len() >= MAX_LINKS {
-            return Err(format!("signing keys were named {MAX_LINKS} times since the last installation; install again"));
+            return Err(format!(
+                "signing keys were named {MAX_LINKS} times since the last installation; install again"
+            ));
         }
         let stored = Namings { links: self.links.iter().cloned().chain([evidence]).collect() };
         state.try_save(TRUST_FILE, &stored).map_err(|error| format!("they cannot be stored: {error:#}"))?;

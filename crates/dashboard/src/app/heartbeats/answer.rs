@@ -46,7 +46,7 @@ pub fn answer(app: &App, asked: Asked<'_>, judged: &Judged) -> AppResult<SignedA
         Finding::Licensed(licensed) => {
             let announced = app.keyring.announcement(trusted_keys, &signer);
             sign(200, Some(licensed.server_id), licensed_body(app, judged, licensed, announced)?)
-        },
+        }
         Finding::Retired { server_id, reason, .. } => {
             let detail = match reason.as_str() {
                 "DELETED" => "The customer of this license key was deleted.",
@@ -137,7 +137,8 @@ pub fn refuse(
     let body = problem_body(status, code, "Heartbeat not judged", detail, asked.request_id)?;
     let Asked { nonce, key_digest, .. } = asked;
     let facts = Answer { status, nonce, key_digest, server_id: None, date: now, body: &body };
-    let headers = app.keyring.signer_for(asked.trusted_keys)?.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
+    let headers =
+        app.keyring.signer_for(asked.trusted_keys)?.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
     Ok(SignedAnswer { status, headers, body })
 }
 

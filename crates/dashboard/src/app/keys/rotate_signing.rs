@@ -116,7 +116,10 @@ pub async fn finish(app: &App, admin: &AdminActor, leave_behind: bool) -> AppRes
         return Err(AppError::not_now(
             "dashboards_behind",
             "A dashboard is behind",
-            format!("the dashboard on {} does not hold signing key {}: copy the key file there", dashboard.hostname, newest.id),
+            format!(
+                "the dashboard on {} does not hold signing key {}: copy the key file there",
+                dashboard.hostname, newest.id
+            ),
         ));
     }
     let (gateways, following) = keys::count_followers(&mut tx, &newest.key_id).await?;

@@ -1,8 +1,8 @@
 //! What admins are shown of the keys: never a key.
 
 use crate::app::{AdminActor, App, AppResult};
-use proxima_db::keys::{self, DashboardRow, MasterKeyRow, SigningKeyRow};
 use proxima_db::DbError;
+use proxima_db::keys::{self, DashboardRow, MasterKeyRow, SigningKeyRow};
 
 /// The keys of this installation, and who holds them.
 #[derive(Debug)]

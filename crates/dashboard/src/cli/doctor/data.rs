@@ -1,7 +1,7 @@
 //! The data folder, the key file and the database.
 
 use super::Finding;
-use crate::app::App;
+use crate::app::{App, keys};
 use crate::cli::database::Database;
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
@@ -111,7 +111,11 @@ async fn skew(database: &Database) -> Finding {
 async fn key_file(args: &DataArgs, database: &Database) -> Finding {
     let path = args.key_file();
     let found = if path.exists() {
-        Keyring::load(&path).map(|_| path.display().to_string()).map_err(|error| format!("{error:#}"))
+        match held_keys(args, database).await {
+            Ok(problems) if problems.is_empty() => Ok(format!("{}, with every key that the database names", path.display())),
+            Ok(problems) => Err(problems.join("; ")),
+            Err(error) => Err(format!("{error:#}")),
+        }
     } else {
         match servers::any(&database.pool).await {
             Ok(false) => Ok("none yet; the first start makes it".to_owned()),
@@ -119,6 +123,14 @@ async fn key_file(args: &DataArgs, database: &Database) -> Finding {
         }
     };
     Finding::of("key file", found)
+}
+
+/// What is missing or wrong, when the database says which keys it needs.
+async fn held_keys(args: &DataArgs, database: &Database) -> anyhow::Result<Vec<String>> {
+    let keyring = Keyring::load(&args.key_file())?;
+    let mut connection = database.pool.acquire().await?;
+    keyring.follow(keys::ledger(&mut connection).await?);
+    Ok(keyring.problems())
 }
 
 async fn admins(database: &Database) -> Finding {

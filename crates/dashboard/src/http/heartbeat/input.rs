@@ -28,7 +28,8 @@ pub fn tidy(mut report: HeartbeatRequest) -> HeartbeatRequest {
     if let Some(rejected) = &mut report.rejected_config {
         rejected.reason = clean(&rejected.reason, 1000);
     }
-    report.trusted_keys = report.trusted_keys.map(|ids| ids.into_iter().filter(|id| is_key_id(id)).take(MAX_TRUSTED_KEYS).collect());
+    report.trusted_keys =
+        report.trusted_keys.map(|ids| ids.into_iter().filter(|id| is_key_id(id)).take(MAX_TRUSTED_KEYS).collect());
     report
 }
 

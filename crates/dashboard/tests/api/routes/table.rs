@@ -195,6 +195,7 @@ pub const ROWS: &[Row] = &[
     row("PUT", "/api/v1/audit/retention", retention, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("PUT", "/api/v1/settings", settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/keys", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/platform", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/fleet", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     // The heartbeat knows license keys and nothing else: a session is no credential here.

@@ -1,0 +1,66 @@
+use super::*;
+use proxima_test_support::{audited, dump, rows_matching};
+use std::os::unix::fs::PermissionsExt as _;
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_backup_of_a_running_dashboard_is_restored_whole_and_opens_with_its_key_file_only(db: PgPool) {
+    let house = House::new(db).await;
+    let admin = house.admin().await;
+    let alice = house.gateway(&admin, "alice").await;
+    let file = house.data.join("first.backup");
+    let path = file.to_str().unwrap();
+    let said = house.run(&["backup", "--output", path]).await;
+    assert!(said.contains("The key file is NOT in it"), "{said}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = house.command(&["backup", "--output", path]).await;
+    assert!(again.stderr.contains("exists"), "never replaces one: {again:?}");
+    let bytes = std::fs::read(&file).unwrap();
+    let keys: Value = serde_json::from_str(&std::fs::read_to_string(house.key_file()).unwrap()).unwrap();
+    for secret in [keys["masterKeys"][0]["key"].as_str().unwrap(), keys["signingKeys"][0]["key"].as_str().unwrap()] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    }
+    house.gateway(&admin, "bob").await;
+    let refused = house.command(&["restore", path, "--replace", "--confirm", "x"]).await;
+    assert!(refused.stderr.contains("a dashboard runs"), "{refused:?}");
+    let House { db, url, data, process } = house;
+    process.stop().await;
+    let command = async |args: &[&str]| {
+        let folder = ["--data-dir", data.path().to_str().unwrap(), "--database-url", &url];
+        run_program(PROGRAM, &[args, &folder].concat(), "").await
+    };
+    let before = dump(&db).await;
+    let refused = command(&["restore", path]).await;
+    assert!(refused.stderr.contains("is not empty"), "{refused:?}");
+    let refused = command(&["restore", path, "--replace", "--confirm", "another"]).await;
+    assert!(refused.stderr.contains("nothing was changed"), "{refused:?}");
+    // A damaged one touches nothing.
+    let damaged = data.join("damaged.backup");
+    let mut broken = bytes.clone();
+    let middle = broken.len() / 2;
+    broken[middle] ^= 1;
+    std::fs::write(&damaged, broken).unwrap();
+    let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&db).await.unwrap();
+    let refused = command(&["restore", damaged.to_str().unwrap(), "--replace", "--confirm", &name]).await;
+    assert!(refused.stderr.contains("damaged or was changed"), "{refused:?}");
+    assert_eq!(dump(&db).await, before);
+    let restored = command(&["restore", path, "--replace", "--confirm", &name]).await;
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert!(restored.stdout.contains("accept-restore"), "{restored:?}");
+    assert_eq!(rows_matching(&db, "users", "role = 'CUSTOMER'").await.len(), 1, "bob came after it");
+    assert_eq!(audited(&db, "database.backup").await.len(), 1);
+    assert_eq!(audited(&db, "database.restore").await.len(), 1);
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &[]).await;
+    let house = House { db, url, data, process };
+    house.admin().await.post(&reveal(alice.server_id), &json!({})).await.expect_status(200);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_file_that_is_no_backup_is_refused(db: PgPool) {
+    let (url, data) = (database_url(&db), Folder::new());
+    std::fs::write(data.join("no.backup"), "nonsense").unwrap();
+    let file = data.join("no.backup");
+    let args = ["restore", file.to_str().unwrap(), "--data-dir", data.path().to_str().unwrap(), "--database-url", &url];
+    let refused = run_program(PROGRAM, &args, "").await;
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("is not restored"), "{refused:?}");
+}
