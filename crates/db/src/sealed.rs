@@ -10,7 +10,8 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedColumn {
     pub table: &'static str,
-    /// The uuid column that names the row, in the table and in what is sealed.
+    /// The uuid that names the row, in the table and in what is sealed: a column, or for a table of one row
+    /// `'00000000-0000-0000-0000-000000000000'::uuid`.
     pub row: &'static str,
     pub column: &'static str,
     /// The column that is bound into what is sealed (the table is bound too).
@@ -46,12 +47,12 @@ impl SealedColumn {
         &self,
         connection: &mut PgConnection,
         key: i32,
-        after: Uuid,
+        after: Option<Uuid>,
         limit: i64,
     ) -> DbResult<Vec<(Uuid, Vec<u8>)>> {
         let Self { table, row, column, .. } = self;
         let query = format!(
-            "SELECT {row}, {column} FROM {table} WHERE {row} > $1 AND {column} IS NOT NULL \
+            "SELECT {row}, {column} FROM {table} WHERE ($1 IS NULL OR {row} > $1) AND {column} IS NOT NULL \
              AND sealing_key_of({column}) IS DISTINCT FROM $2 ORDER BY {row} LIMIT $3"
         );
         let rows = sqlx::query_as(AssertSqlSafe(query)).bind(after).bind(i64::from(key)).bind(limit);

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 /// How soon a changed key file, or a rotation begun elsewhere, is noticed. SIGHUP does it at once.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(2);
 
 /// A running dashboard, as the others see it.
 pub struct Keeper {

@@ -13,7 +13,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 /// What the file holds.
@@ -67,7 +66,8 @@ impl StoredKey {
 /// Tells one state of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
-    modified: Option<SystemTime>,
+    /// Of its content, owner or mode: seconds and nanoseconds.
+    changed: (i64, i64),
     inode: u64,
     size: u64,
 }
@@ -76,7 +76,7 @@ impl Stamp {
     /// `None` when there is no such file.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
-        Some(Self { modified: metadata.modified().ok(), inode: metadata.ino(), size: metadata.len() })
+        Some(Self { changed: (metadata.ctime(), metadata.ctime_nsec()), inode: metadata.ino(), size: metadata.len() })
     }
 }
 

@@ -26,9 +26,9 @@ pub async fn reseal(app: &App) -> AppResult<Resealed> {
     let key = app.keyring.sealing_key()?;
     let mut resealed = Resealed::default();
     for column in sealed::COLUMNS {
-        let mut after = Uuid::nil();
+        let mut after = None;
         while let Some(last) = batch(app, column, key, after, &mut resealed).await? {
-            after = last;
+            after = Some(last);
         }
     }
     Ok(resealed)
@@ -39,7 +39,7 @@ async fn batch(
     app: &App,
     column: &SealedColumn,
     key: i32,
-    after: Uuid,
+    after: Option<Uuid>,
     resealed: &mut Resealed,
 ) -> AppResult<Option<Uuid>> {
     let mut tx = app.begin().await?;

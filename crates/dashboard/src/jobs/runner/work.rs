@@ -59,6 +59,15 @@ fn refused(error: &AppError) -> ProblemReport {
         sentence,
         remedy: remedy.to_owned(),
     };
+    if let Some(trouble) = error.key_trouble() {
+        tracing::error!(%trouble, "a job could not begin");
+        return report(
+            "KEYS",
+            "The dashboard cannot open what is stored for this server.".to_owned(),
+            "The operator finds the reason under Settings, Keys. Once it is mended, enter the login again and run it once \
+             more.",
+        );
+    }
     match error {
         AppError::NotNow { code, title, sentence } => {
             report(&code.to_uppercase(), format!("{title}."), &format!("{sentence}."))

@@ -44,7 +44,7 @@ async fn gateways_follow_a_new_signing_key_one_by_one(db: PgPool) {
     assert!(again.stderr.contains("finish it first"), "{again:?}");
     house.run(&["rotate-signing-key", "--finish", "--leave-behind"]).await;
     house.process.signal("HUP").await;
-    until(&admin, "/api/v1/keys", |keys| keys["signingKeys"][0]["state"] == "RETIRED").await;
+    until(&admin, "/api/v1/keys", |keys| keys["signingKeys"][0]["held"] == false).await;
     // The one that follows forgets the old key; the one left behind hears nothing that counts, and goes on.
     let beat = follower.beat().await;
     TestGateway::expect_status(&beat, "ACTIVE");
