@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod keys;
 pub mod licenses;
 pub mod management;
+pub mod notifications;
 pub mod page;
 pub mod passkeys;
 pub mod pending_logins;

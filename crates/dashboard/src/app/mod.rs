@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod keys;
 pub mod licenses;
 pub mod management;
+pub mod notifications;
 pub mod passwords;
 pub mod refusals;
 pub mod servers;
@@ -60,6 +61,8 @@ pub struct App {
     pub passkeys: Result<factors::RelyingParty, String>,
     /// A stop was asked for: `/readyz` says so, and clients look for another dashboard.
     pub leaving: CancellationToken,
+    /// Sends webhooks and e-mail: `jobs::notifications`.
+    pub notifier: notifications::Notifier,
     pub config: AppConfig,
 }
 
@@ -96,6 +99,7 @@ impl App {
             programs,
             passkeys,
             leaving: CancellationToken::new(),
+            notifier: notifications::Notifier::default(),
             config,
         }))
     }

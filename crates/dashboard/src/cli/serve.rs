@@ -61,9 +61,10 @@ async fn serve(
     let farewell = keeper.farewell();
     let keeper = tokio::spawn(keeper.run());
     let nudges = tokio::spawn(jobs::nudges::run(Arc::clone(&app)));
-    let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping));
+    let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping.clone()));
     let ending = Ending { leaving: app.leaving.clone(), ..Ending::default() };
     let reload = Arc::new(Notify::new());
+    let notifications = tokio::spawn(jobs::notifications::run(Arc::clone(&app), stopping));
     // The port that the system chose, when 0 was asked for.
     let address = ports.address()?;
     let mut server = tokio::spawn(ports.serve(args, &app, metrics, &ending, &reload)?);
@@ -88,6 +89,10 @@ async fn serve(
     // It lets go of its jobs: another dashboard, or the next start, goes on with them.
     if tokio::time::timeout(DRAIN, runner).await.is_err() {
         tracing::warn!("a job could not be let go of in time");
+    }
+    // What is cut off here is sent again, with the same id.
+    if tokio::time::timeout(DRAIN, notifications).await.is_err() {
+        tracing::warn!("a notification under way could not be finished in time");
     }
     // What is dropped here arrives with the gateways' next heartbeats.
     let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;

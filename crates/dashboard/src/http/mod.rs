@@ -17,6 +17,7 @@ mod license;
 mod login_pages;
 mod management;
 mod me;
+mod notifications;
 mod openapi;
 mod problem;
 mod refusals;
@@ -53,6 +54,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(audit::routes())
         .merge(settings::routes())
         .merge(keys::routes())
+        .merge(notifications::routes())
         .merge(fleet::routes())
         .merge(heartbeat::routes())
 }

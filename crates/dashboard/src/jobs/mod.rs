@@ -1,10 +1,13 @@
 //! What runs without being asked: every job is idempotent, and safe on several dashboards at once.
 
 pub mod keys;
+pub mod notifications;
 pub mod nudges;
 pub mod runner;
 
 use crate::app::{Actor, App, AppResult, anchor, audit, audit_retention, commit, install_tokens, licenses};
+use crate::app::notifications as telling;
+use proxima_db::notifications::episodes;
 use proxima_db::servers::interval;
 use proxima_db::{factors, heartbeats, passkeys, sessions, throttles};
 use proxima_types::ServerId;
@@ -69,6 +72,7 @@ pub async fn sweep(app: &App) -> AppResult<()> {
     }
     licenses::rotation::finish(&app.db, &[]).await?;
     observe_shared_keys(app).await?;
+    telling::sweep(app).await?;
     install_tokens::give_up_silent(app).await?;
     sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
     factors::sweep(&app.db).await?;
@@ -79,7 +83,11 @@ pub async fn sweep(app: &App) -> AppResult<()> {
 
 async fn observe_shared_keys(app: &App) -> AppResult<()> {
     let mut tx = app.begin().await?;
-    for shared in heartbeats::observe_shared_keys(&mut tx, app.heartbeat_interval()).await? {
+    let found = heartbeats::observe_shared_keys(&mut tx, app.heartbeat_interval()).await?;
+    let ids: Vec<_> = found.iter().map(|shared| shared.server_id).collect();
+    let subjects = episodes::subjects(&mut tx, &ids).await?;
+    telling::tell(&mut tx, telling::EventKind::KeyShared, &subjects).await?;
+    for shared in found {
         tracing::warn!(server = %shared.server_id, hosts = shared.hosts, "a license key is in use on several hosts");
         let target = audit::server_target(ServerId(shared.server_id), &shared.server_name);
         let metadata = json!({ "hosts": shared.hosts });

@@ -27,6 +27,7 @@ mod license_actions;
 mod license_expiry;
 mod listen;
 mod management;
+mod notifications;
 mod provisioning_kill;
 mod requests;
 mod roles;

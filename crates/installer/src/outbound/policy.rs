@@ -112,7 +112,10 @@ impl AddressPolicy {
         denied(address).or_else(|| embedded.and_then(denied)).map_or(Ok(()), Err)
     }
 
-    fn is_allowed(&self, address: IpAddr) -> bool {
+    /// Whether the operator allows `address` by name, public or not.
+    #[must_use]
+    pub fn is_allowed(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.allowed.iter().any(|range| range.contains(&address))
     }
 }

@@ -103,10 +103,18 @@ pub(crate) fn connected(found: &Found) -> AppResult<&ConnectionRow> {
 /// # Errors
 /// When the database is not to be had.
 pub(crate) async fn outbound(app: &App) -> AppResult<Outbound> {
+    outbound_within(app, CONNECT_LIMIT).await
+}
+
+/// As [`outbound`], with another limit for resolving and connecting together.
+///
+/// # Errors
+/// When the database is not to be had.
+pub(crate) async fn outbound_within(app: &App, limit: Duration) -> AppResult<Outbound> {
     let settings = proxima_db::settings::get(&app.db).await?;
     // Every entry was checked when it was saved; a hand-made one that is no network allows nothing.
     let saved = settings.outbound_allowlist.iter().filter_map(|text| crate::config::parse_network(text).ok());
     let allowed = app.config.outbound_allowed.iter().copied().chain(saved).collect();
     let policy = AddressPolicy::new(allowed, own_addresses().map_err(|error| AppError::Internal(error.into()))?);
-    Ok(Outbound::new(policy, Arc::new(SystemResolver), CONNECT_LIMIT))
+    Ok(Outbound::new(policy, Arc::new(SystemResolver), limit))
 }

@@ -2,6 +2,8 @@
 
 mod table;
 
+use proxima_dashboard::app::Actor;
+use proxima_dashboard::app::notifications::{self, EndpointForm};
 use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
 use proxima_test_support::{Answer, Client, Customer, Method, PASSWORD, TestApp, TestGateway, rows_matching};
 use proxima_types::Role;
@@ -39,6 +41,9 @@ pub struct World {
     /// A passkey of each customer's that no authenticator has, where the path names one.
     own_passkey: String,
     other_passkey: String,
+    /// A webhook and a delivery of it, where the path names one: the platform's, nobody's own.
+    webhook: String,
+    delivery: String,
 }
 
 /// Whose things a path names.
@@ -77,6 +82,10 @@ impl World {
             own_passkey = passkey(app, &own).await;
             other_passkey = passkey(app, &other).await;
         }
+        let (mut webhook, mut delivery) = (String::new(), String::new());
+        if row.path.contains("{endpointId}") || row.path.contains("{deliveryId}") {
+            (webhook, delivery) = webhook_with_delivery(app).await;
+        }
         Self {
             own_passkey,
             other_passkey,
@@ -90,6 +99,8 @@ impl World {
             other_session,
             own_job,
             other_job,
+            webhook,
+            delivery,
         }
     }
 
@@ -112,8 +123,11 @@ impl World {
             Of::Other => &self.other_passkey,
             Of::Nobody => &missing,
         };
+        let (webhook, delivery) = if of == Of::Nobody { (&missing, &missing) } else { (&self.webhook, &self.delivery) };
         let path = row
             .path
+            .replace("{endpointId}", webhook)
+            .replace("{deliveryId}", delivery)
             .replace("{passkeyId}", passkey)
             .replace("{jobId}", job)
             .replace("{userId}", &user)
@@ -153,6 +167,16 @@ async fn passkey(app: &TestApp, customer: &Customer) -> String {
     id.to_string()
 }
 
+/// The ids of a fresh webhook, and of a delivery that waits.
+async fn webhook_with_delivery(app: &TestApp) -> (String, String) {
+    let events = ["gateway.offline".to_owned()];
+    let url = Some("https://hooks.example/x");
+    let form = EndpointForm { description: "Hook", url, recipients: &[], events: &events, enabled: true };
+    let (row, _) = notifications::create(&app.app, &Actor::console(), true, &form).await.unwrap();
+    let delivery = notifications::test(&app.app, &Actor::console(), row.id).await.unwrap();
+    (row.id.to_string(), delivery.id.to_string())
+}
+
 /// The id of a job that failed.
 async fn finished_job(app: &TestApp, customer: &Customer) -> String {
     let id = OsEntropy.uuid();
@@ -184,6 +208,9 @@ async fn state(db: &PgPool) -> Vec<Value> {
         "totp_enrollments",
         "passkeys",
         "recovery_codes",
+        "notification_endpoints",
+        "notification_settings",
+        "notification_deliveries",
     ] {
         rows.extend(rows_matching(db, table, "true").await);
     }

@@ -110,6 +110,27 @@ fn retention(_: &World) -> Option<Value> {
     Some(json!({ "days": 365 }))
 }
 
+fn webhook(_: &World) -> Option<Value> {
+    let (url, events) = ("https://hooks.example/x", ["gateway.offline"]);
+    Some(json!({ "kind": "WEBHOOK", "description": "Hook", "url": url, "events": events, "enabled": true }))
+}
+
+fn webhook_change(_: &World) -> Option<Value> {
+    let (url, events) = ("https://hooks.example/y", ["gateway.offline"]);
+    Some(json!({ "description": "Hook", "url": url, "events": events, "enabled": false }))
+}
+
+fn notification_settings(_: &World) -> Option<Value> {
+    Some(json!({ "licenseEndingHours": 48, "offlineSettleMinutes": 5, "silentHours": 24, "smtp": null }))
+}
+
+fn recipient(_: &World) -> Option<Value> {
+    Some(json!({ "recipient": "ops@example.com" }))
+}
+
+const ENDPOINT: &str = "/api/v1/notifications/endpoints/{endpointId}";
+const DELIVERY: &str = "/api/v1/notifications/deliveries/{deliveryId}";
+
 pub const ROWS: &[Row] = &[
     // method, path, body, [anonymous, ended session, license key, own, other's, missing, admin, admin on missing]
     row("POST", "/api/v1/auth/login", login, [200, 200, 200, 200, NONE, NONE, 200, NONE]),
@@ -196,6 +217,42 @@ pub const ROWS: &[Row] = &[
     row("GET", "/api/v1/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("PUT", "/api/v1/settings", settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/keys", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/notifications/events", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/notifications/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("PUT", "/api/v1/notifications/settings", notification_settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    // No e-mail server is set up: the admin gets as far as the 409 that says so.
+    row("POST", "/api/v1/notifications/settings/test", recipient, [401, 401, 401, 403, NONE, NONE, 409, NONE]),
+    row("GET", "/api/v1/notifications/endpoints", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("POST", "/api/v1/notifications/endpoints", webhook, [401, 401, 401, 403, NONE, NONE, 201, NONE]),
+    row("GET", ENDPOINT, no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("PUT", ENDPOINT, webhook_change, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row("DELETE", ENDPOINT, no_body, [401, 401, 401, 403, 403, 403, 204, 404]),
+    row(
+        "POST",
+        "/api/v1/notifications/endpoints/{endpointId}/secret/reveal",
+        no_body,
+        [401, 401, 401, 403, 403, 403, 200, 404],
+    ),
+    row(
+        "POST",
+        "/api/v1/notifications/endpoints/{endpointId}/secret/rotate",
+        no_body,
+        [401, 401, 401, 403, 403, 403, 200, 404],
+    ),
+    row("POST", "/api/v1/notifications/endpoints/{endpointId}/test", no_body, [401, 401, 401, 403, 403, 403, 202, 404]),
+    row(
+        "GET",
+        "/api/v1/notifications/endpoints/{endpointId}/deliveries",
+        no_body,
+        [401, 401, 401, 403, 403, 403, 200, 404],
+    ),
+    row("GET", DELIVERY, no_body, [401, 401, 401, 403, 403, 403, 200, 404]),
+    row(
+        "POST",
+        "/api/v1/notifications/deliveries/{deliveryId}/redeliver",
+        no_body,
+        [401, 401, 401, 403, 403, 403, 202, 404],
+    ),
     row("GET", "/api/v1/platform", no_body, [401, 401, 401, 200, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/fleet", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     // The heartbeat knows license keys and nothing else: a session is no credential here.

@@ -1,0 +1,80 @@
+//! Looking for what is to be told. Idempotent, and safe on several dashboards: an episode is told by whoever stores it.
+
+use super::EventKind;
+use super::tell::{tell, tell_platform};
+use crate::app::{App, AppResult, commit};
+use chrono::Duration;
+use proxima_db::notifications::{episodes, events, queue, settings};
+use proxima_db::servers::interval;
+
+/// How often the fleet is looked through.
+const LOOK_EVERY: Duration = Duration::seconds(60);
+/// How long the log is kept.
+const KEEP: Duration = Duration::days(30);
+/// Heartbeats that a gateway misses before it is offline (product.md section 4).
+const MISSED: i32 = 3;
+
+/// # Errors
+/// When the database is not to be had.
+pub async fn sweep(app: &App) -> AppResult<()> {
+    let every = app.config.heartbeat_interval;
+    // Shorter gaps are within what a gateway may miss: a restart, a failover.
+    episodes::note_listening(&app.db, interval((every * 2).max(Duration::seconds(45)))).await?;
+    look(app, every).await?;
+    let depth = queue::depth(&app.db).await?;
+    #[allow(clippy::cast_precision_loss)] // a queue of 2^52 is not to be had
+    metrics::gauge!("proxima_notifications_waiting").set(depth.waiting as f64);
+    metrics::gauge!("proxima_notifications_overdue_seconds").set(depth.overdue_seconds);
+    Ok(())
+}
+
+async fn look(app: &App, every: Duration) -> AppResult<()> {
+    let mut tx = app.begin().await?;
+    if episodes::begin_look(&mut tx, interval(LOOK_EVERY)).await?.is_none() {
+        return Ok(());
+    }
+    let settings = settings::get(&mut *tx).await?;
+    let fresh = every * MISSED;
+    let late = fresh + Duration::minutes(settings.offline_settle_minutes.into());
+    let silent = late.max(Duration::hours(settings.silent_hours.into()));
+    let (offline, long) = (EventKind::GatewayOffline.as_str(), EventKind::GatewaySilent.as_str());
+
+    let back = episodes::close_heard(&mut tx, offline, interval(fresh)).await?;
+    tell(&mut tx, EventKind::GatewayOnline, &back).await?;
+    let gone = episodes::open_unheard(&mut tx, offline, interval(late), interval(late)).await?;
+    tell(&mut tx, EventKind::GatewayOffline, &gone).await?;
+    // Their return is told as that of an offline gateway.
+    episodes::close_heard(&mut tx, long, interval(fresh)).await?;
+    let gone_long = episodes::open_unheard(&mut tx, long, interval(silent), interval(late)).await?;
+    tell(&mut tx, EventKind::GatewaySilent, &gone_long).await?;
+
+    let (hours, ending) = (settings.license_ending_hours, EventKind::LicenseEnding.as_str());
+    for spared in episodes::close_ending(&mut tx, ending, hours).await? {
+        events::call_off(&mut tx, ending, spared).await?;
+    }
+    let soon = episodes::open_ending(&mut tx, ending, hours).await?;
+    tell(&mut tx, EventKind::LicenseEnding, &soon).await?;
+    let expired = episodes::open_expired(&mut tx, EventKind::LicenseExpired.as_str()).await?;
+    tell(&mut tx, EventKind::LicenseExpired, &expired).await?;
+    events::forget_old(&mut *tx, interval(KEEP)).await?;
+    commit(tx).await?;
+    app.notifier.queued.notify_one();
+    Ok(())
+}
+
+/// Says whether the database is behind its anchor. Told once, until it is in order again.
+///
+/// # Errors
+/// When the database is not to be had.
+pub async fn database_behind_anchor(app: &App, behind: bool) -> AppResult<()> {
+    let kind = EventKind::DatabaseBehindAnchor;
+    if !behind {
+        return Ok(episodes::close_platform(&app.db, kind.as_str()).await?);
+    }
+    let mut tx = app.begin().await?;
+    if episodes::open_platform(&mut tx, kind.as_str()).await? {
+        let sentence = "The database is behind its anchor: heartbeats are not answered until accept-restore is run";
+        tell_platform(&mut tx, kind, sentence, None).await?;
+    }
+    commit(tx).await
+}

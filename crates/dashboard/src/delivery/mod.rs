@@ -1,0 +1,79 @@
+//! How notifications leave: webhooks as Standard Webhooks (`sign`, `webhook`), and e-mail (`email`). Connections are those of
+//! the installer's outbound policy: a name is resolved once, every address is checked, no redirect is followed.
+
+mod email;
+mod sign;
+mod tls;
+mod url;
+mod webhook;
+
+pub use email::{Mail, MailServer, SmtpTls, check_mailbox, check_sender, send_mail};
+pub use sign::Signed;
+pub use tls::Tls;
+pub use url::WebhookUrl;
+pub use webhook::post;
+
+use proxima_installer::outbound::OutboundError;
+use proxima_installer::text::clean;
+use std::time::Duration;
+
+/// An attempt, from the name to the last byte that counts.
+const WHOLE: Duration = Duration::from_secs(15);
+/// Of what the receiver said, in characters.
+const KEPT: usize = 1024;
+
+/// How an attempt went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// A stable word; `delivered` is the one success.
+    pub code: &'static str,
+    /// A sentence for people, without control characters.
+    pub message: String,
+    /// The HTTP or SMTP status.
+    pub status: Option<u16>,
+    /// The first of what the receiver said, cleaned.
+    pub response: Option<String>,
+    /// How long the receiver asked to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Outcome {
+    pub(crate) fn failed(code: &'static str, message: impl AsRef<str>) -> Self {
+        Self {
+            code,
+            message: clean(message.as_ref().as_bytes(), KEPT),
+            status: None,
+            response: None,
+            retry_after: None,
+        }
+    }
+
+    #[must_use]
+    pub fn delivered(&self) -> bool {
+        self.code == "delivered"
+    }
+
+    /// Whether the receiver wants nothing more, ever (410 Gone).
+    #[must_use]
+    pub fn gone(&self) -> bool {
+        self.code == "gone"
+    }
+
+    fn timed_out() -> Self {
+        Self::failed("timeout", format!("There was no answer within {} s.", WHOLE.as_secs()))
+    }
+
+    fn of_connection(error: &OutboundError) -> Self {
+        match error {
+            OutboundError::Unresolved { .. } => Self::failed("unresolved", format!("{error}.")),
+            OutboundError::Denied { .. } => {
+                let remedy = "If you want that, add it to the outbound allowlist of the settings.";
+                Self::failed("not_allowed", format!("{error}. {remedy}"))
+            }
+            OutboundError::ConnectionRefused { .. } | OutboundError::Unreachable { .. } => {
+                Self::failed("connect", format!("{error}."))
+            }
+            OutboundError::TimedOut { .. } => Self::failed("timeout", format!("{error}.")),
+        }
+    }
+}

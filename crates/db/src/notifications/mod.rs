@@ -1,0 +1,9 @@
+//! Webhooks and e-mail: who is told what (`endpoints`, `settings`), what happened (`events`, `episodes`), and the queue that
+//! is the log too (`queue`, `log`).
+
+pub mod endpoints;
+pub mod episodes;
+pub mod events;
+pub mod log;
+pub mod queue;
+pub mod settings;
