@@ -8,6 +8,7 @@ use crate::entropy::EntropyExt as _;
 use proxima_db::PgConnection;
 use proxima_db::notifications::endpoints::{self, EndpointRow, Form};
 use proxima_db::notifications::{queue, settings};
+use proxima_installer::text::clean;
 use proxima_types::{FieldError, FieldErrors};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -60,12 +61,14 @@ impl Checked {
 
 async fn check(app: &App, webhook: bool, input: &EndpointForm<'_>) -> AppResult<Checked> {
     let mut errors = FieldErrors::new();
-    let description = proxima_installer::text::clean(input.description.trim().as_bytes(), DESCRIPTION_CHARS_MAX + 1);
+    let description = input.description.trim();
     if description.is_empty() {
         errors.push(FieldError::new("description", "required", "Enter a name for it."));
     } else if description.chars().count() > DESCRIPTION_CHARS_MAX {
         let message = format!("Use at most {DESCRIPTION_CHARS_MAX} characters.");
         errors.push(FieldError::new("description", "too_long", message));
+    } else if clean(description.as_bytes(), DESCRIPTION_CHARS_MAX) != description {
+        errors.push(FieldError::new("description", "invalid", "Use no control or invisible characters."));
     }
     let events = check_events(&mut errors, input.events);
     let (mut url, mut recipients) = (None, Vec::new());
@@ -82,7 +85,7 @@ async fn check(app: &App, webhook: bool, input: &EndpointForm<'_>) -> AppResult<
         recipients = check_recipients(&mut errors, input.recipients);
     }
     errors.into_result()?;
-    Ok(Checked { description, url, recipients, events, enabled: input.enabled })
+    Ok(Checked { description: description.to_owned(), url, recipients, events, enabled: input.enabled })
 }
 
 fn check_recipients(errors: &mut FieldErrors, given: &[String]) -> Vec<String> {

@@ -8,7 +8,7 @@ pub struct Field {
     pub schema: &'static str,
     pub property: &'static str,
     pub method: &'static str,
-    /// With `{user}` and `{server}` for an existing customer's.
+    /// With `{user}` and `{server}` for an existing customer's, and `{endpoint}` for an existing webhook.
     pub path: &'static str,
     /// JSON, with `$` where the text stands and `PASSWORD` for a good one.
     body: &'static str,
@@ -30,6 +30,9 @@ const CONNECTION: Target = ("SaveConnectionRequest", "PUT", "/api/v1/servers/{se
 const CONFIRM: Target = ("ConfirmHostKeyRequest", "POST", "/api/v1/servers/{server}/connection/host-key/confirm");
 const CHANGE: Target = ("ChangePasswordRequest", "POST", "/api/v1/me/password");
 const LOGIN: Target = ("LoginRequest", "POST", "/api/v1/auth/login");
+const HOOK: Target = ("CreateNotificationEndpointRequest", "POST", "/api/v1/notifications/endpoints");
+const HOOKED: Target = ("UpdateNotificationEndpointRequest", "PUT", "/api/v1/notifications/endpoints/{endpoint}");
+const TEST_MAIL: Target = ("TestMailRequest", "POST", "/api/v1/notifications/settings/test");
 
 const fn field(
     target: Target,
@@ -157,6 +160,64 @@ pub const FIELDS: &[Field] = &[
     field(LOGIN, "username", r#"{ "username": "$", "password": "x" }"#, &["username"], None),
     field(LOGIN, "slug", r#"{ "slug": "$", "password": "x" }"#, &["username"], None),
     field(LOGIN, "password", r#"{ "username": "admin", "password": "$" }"#, &["password"], None),
+    field(
+        HOOK,
+        "description",
+        r#"{ "kind": "WEBHOOK", "description": "$", "url": "https://a.example/", "events": ["key.shared"], "enabled": true }"#,
+        &["description"],
+        Some("/endpoint/description"),
+    ),
+    field(
+        HOOK,
+        "url",
+        r#"{ "kind": "WEBHOOK", "description": "x", "url": "$", "events": ["key.shared"], "enabled": true }"#,
+        &["url"],
+        None,
+    ),
+    field(
+        HOOK,
+        "events",
+        r#"{ "kind": "WEBHOOK", "description": "x", "url": "https://a.example/", "events": ["$"], "enabled": true }"#,
+        &["events[0]"],
+        None,
+    ),
+    field(
+        HOOKED,
+        "description",
+        r#"{ "description": "$", "url": "https://a.example/", "events": ["key.shared"], "enabled": true }"#,
+        &["description"],
+        Some("/description"),
+    ),
+    field(
+        HOOKED,
+        "url",
+        r#"{ "description": "x", "url": "$", "events": ["key.shared"], "enabled": true }"#,
+        &["url"],
+        None,
+    ),
+    field(
+        HOOKED,
+        "events",
+        r#"{ "description": "x", "url": "https://a.example/", "events": ["$"], "enabled": true }"#,
+        &["events[0]"],
+        None,
+    ),
+    field(
+        HOOK,
+        "recipients",
+        r#"{ "kind": "EMAIL", "description": "x", "recipients": ["$"], "events": ["key.shared"], "enabled": true }"#,
+        &["recipients[0]"],
+        None,
+    ),
+    // It is a webhook: it has none.
+    field(
+        HOOKED,
+        "recipients",
+        r#"{ "description": "x", "url": "https://a.example/", "recipients": ["$"], "events": ["key.shared"], "enabled": true }"#,
+        &["recipients"],
+        None,
+    ),
+    field(TEST_MAIL, "recipient", r#"{ "recipient": "$" }"#, &["recipient"], None),
 ];
 
 impl Field {

@@ -69,9 +69,13 @@ async fn hostile_texts_are_stored_as_they_are_or_refused_by_name(db: PgPool) {
         FIELDS.iter().map(|field| (field.schema.to_owned(), field.property.to_owned())).collect();
     assert_eq!(covered, schema_texts(), "a text field of the API is not covered here, or is gone");
     let (user, server) = (customer.id.to_string(), customer.server_id.to_string());
+    let hook = json!({ "kind": "WEBHOOK", "description": "x", "url": "https://a.example/", "events": ["key.shared"],
+        "enabled": true });
+    let hook = admin.post("/api/v1/notifications/endpoints", &hook).await.expect(201);
+    let endpoint = hook["endpoint"]["id"].as_str().unwrap();
     for field in FIELDS {
         let method = Method::from_bytes(field.method.as_bytes()).unwrap();
-        let path = field.path.replace("{user}", &user).replace("{server}", &server);
+        let path = field.path.replace("{user}", &user).replace("{server}", &server).replace("{endpoint}", endpoint);
         let (mut stored, mut refused) = (0, 0);
         for text in hostile() {
             let answer = admin.send(method.clone(), &path, Some(&field.body(&text))).await;
