@@ -83,7 +83,6 @@ async fn take(stream: TcpStream, requests: Arc<Mutex<Vec<Request>>>, answer: Arc
 pub struct MailReceiver {
     pub port: u16,
     pub mails: Arc<Mutex<Vec<String>>>,
-    pub commands: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -98,14 +97,14 @@ impl MailReceiver {
     pub async fn start(verdict: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (mails, commands) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let (kept, heard) = (Arc::clone(&mails), Arc::clone(&commands));
+        let mails = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&mails);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(hear(stream, verdict, Arc::clone(&kept), Arc::clone(&heard)));
+                tokio::spawn(hear(stream, verdict, Arc::clone(&kept)));
             }
         });
-        Self { port, mails, commands, task }
+        Self { port, mails, task }
     }
 
     pub fn mails(&self) -> Vec<String> {
@@ -113,12 +112,7 @@ impl MailReceiver {
     }
 }
 
-async fn hear(
-    stream: TcpStream,
-    verdict: &str,
-    mails: Arc<Mutex<Vec<String>>>,
-    commands: Arc<Mutex<Vec<String>>>,
-) -> Option<()> {
+async fn hear(stream: TcpStream, verdict: &str, mails: Arc<Mutex<Vec<String>>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 here\r\n").await.ok()?;
     loop {
@@ -126,7 +120,6 @@ async fn hear(
         if stream.read_line(&mut line).await.ok()? == 0 {
             return Some(());
         }
-        commands.lock().unwrap().push(line.trim_end().to_owned());
         let word = line.get(..4)?.to_uppercase();
         let answer = match word.as_str() {
             "EHLO" => "250-here\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME".to_owned(),
