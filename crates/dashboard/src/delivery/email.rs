@@ -320,6 +320,7 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").expect("a body");
         assert!(!head.lines().any(|line| line.to_lowercase().starts_with("bcc:")), "{head}");
         assert!(head.contains("Message-ID: <evt_1@example.com>"), "{head}");
-        assert!(!body.contains("<script>"), "{body}");
+        let (_, html) = body.split_once("Content-Type: text/html").expect("an HTML part");
+        assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"), "{html}");
     }
 }
