@@ -2,12 +2,16 @@
 
 use crate::{DbError, DbResult};
 use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::time::Duration;
 
 /// How long a query may run, a lock be waited for, and a transaction idle.
 const SESSION_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "15s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
+
+/// How soon a connection that is given back answers, or is closed.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Opens a pool of at most `max_connections`. Waits at most 5 s for a free connection.
 ///
@@ -19,6 +23,14 @@ pub async fn connect(url: &str, max_connections: u32) -> DbResult<PgPool> {
     let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(5))
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // The pool's own look at a returned connection has no end when the database's host is gone without a
+                // word: each would keep its place in the pool until TCP gives up.
+                let alive = tokio::time::timeout(ALIVE_WITHIN, connection.ping()).await;
+                alive.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
+        })
         .connect_with(options)
         .await?;
     Ok(pool)

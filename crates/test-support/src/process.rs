@@ -168,6 +168,15 @@ impl DashboardProcess {
         fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
     }
 
+    /// Its memory that is in use, in KiB.
+    #[must_use]
+    pub fn resident_kilobytes(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("its state");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
     /// SIGKILL: nothing of it runs any more when this returns.
     pub async fn kill(mut self) -> String {
         self.child.kill().await.expect("killed");

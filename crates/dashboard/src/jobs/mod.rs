@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How often expiries and shared keys are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// A sweep whose database is gone without a word is given up after this long.
+const SWEEP_WITHIN: Duration = Duration::from_secs(60);
 
 /// Sweeps until the process ends. A failed sweep is logged and tried again.
 pub async fn run(app: Arc<App>) {
@@ -24,8 +26,12 @@ pub async fn run(app: Arc<App>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = sweep(&app).await {
-            tracing::warn!(error = ?anyhow::Error::from(error), "a sweep failed; the next one tries again");
+        match tokio::time::timeout(SWEEP_WITHIN, sweep(&app)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = ?anyhow::Error::from(error), "a sweep failed; the next one tries again");
+            }
+            Err(_) => tracing::warn!("a sweep had no answer from the database; the next one tries again"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::queue::Judged;
 use crate::app::licenses::open_key;
 use crate::app::{App, AppError, AppResult};
+use crate::entropy::{Entropy, EntropyExt as _};
 use chrono::Duration;
 use http::HeaderMap;
 use proxima_db::heartbeats::{Finding, Licensed, NextKey};
@@ -140,6 +141,13 @@ pub fn refuse(
     let headers =
         app.keyring.signer_for(asked.trusted_keys)?.sign(&facts).map_err(|error| AppError::Internal(error.into()))?;
     Ok(SignedAnswer { status, headers, body })
+}
+
+/// After how many seconds a gateway without a verdict comes back: 10 to 40, at random, so that a fleet that was refused
+/// together does not return together. A gateway honours up to 60.
+pub fn retry_after_seconds(entropy: &dyn Entropy) -> u16 {
+    let [byte] = entropy.bytes::<1>();
+    10 + u16::from(byte % 31)
 }
 
 fn problem_body(status: u16, code: &str, title: &str, detail: &str, request_id: &str) -> AppResult<Vec<u8>> {

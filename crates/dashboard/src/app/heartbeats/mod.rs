@@ -3,5 +3,5 @@
 mod answer;
 mod queue;
 
-pub use answer::{Asked, SignedAnswer, answer, refuse};
+pub use answer::{Asked, SignedAnswer, answer, refuse, retry_after_seconds};
 pub use queue::{HeartbeatQueue, Judged, NoVerdict};

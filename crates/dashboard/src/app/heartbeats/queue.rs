@@ -24,6 +24,9 @@ const WORKERS: usize = 3;
 /// How long a batch has the database to itself. One at a time makes the largest batches, which cost the database the
 /// least; one that is stuck must not hold up the others.
 const TURN: Duration = Duration::from_millis(50);
+/// How long a batch may take: nobody waits longer for its verdicts. A database host that vanishes without a word must
+/// not keep a worker for the quarter of an hour that TCP takes to notice.
+const BATCH_WITHIN: Duration = Duration::from_secs(9);
 
 /// The database's word on one heartbeat, and its clock at that moment.
 #[derive(Debug, Clone)]
@@ -111,7 +114,7 @@ async fn judge_in_turn(
     turn: MutexGuard<'_, mpsc::Receiver<Waiting>>,
 ) -> std::thread::Result<Result<Result<Findings, NoVerdict>, DbError>> {
     // A panic costs this batch its verdicts, never the fleet its worker.
-    let mut judging = pin!(AssertUnwindSafe(judge_batch(db, anchor, batch)).catch_unwind());
+    let mut judging = pin!(AssertUnwindSafe(judge_in_time(db, anchor, batch)).catch_unwind());
     let in_turn = tokio::time::timeout(TURN, &mut judging).await;
     drop(turn);
     match in_turn {
@@ -133,6 +136,11 @@ fn reply(batch: Vec<Waiting>, findings: Result<Findings, NoVerdict>) {
             }
         }
     }
+}
+
+async fn judge_in_time(db: &PgPool, anchor: &Anchor, batch: &[Waiting]) -> Result<Result<Findings, NoVerdict>, DbError> {
+    let judged = tokio::time::timeout(BATCH_WITHIN, judge_batch(db, anchor, batch)).await;
+    judged.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
 }
 
 async fn judge_batch(db: &PgPool, anchor: &Anchor, batch: &[Waiting]) -> Result<Result<Findings, NoVerdict>, DbError> {

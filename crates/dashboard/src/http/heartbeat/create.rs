@@ -54,7 +54,8 @@ pub(super) async fn heartbeat_create(State(app): State<AppState>, request: Reque
             _ => ("unavailable", "The dashboard cannot judge this license right now."),
         };
         let mut response = respond(refuse(&app, asked, 503, code, detail)?)?;
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("15"));
+        let patience = heartbeats::retry_after_seconds(app.entropy.as_ref());
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(patience));
         return Ok(response);
     };
     let answer = heartbeats::answer(&app, asked, &judged)?;
