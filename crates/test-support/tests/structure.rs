@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["types", "signing", "setup"]),
     ("installer", &["types"]),
     ("dashboard", &["types", "signing", "db", "embedded-postgres", "installer"]),
+    ("simulation", &["types", "signing", "db", "dashboard", "gateway"]),
     ("test-support", &["types", "signing", "db", "dashboard"]),
 ];
 
