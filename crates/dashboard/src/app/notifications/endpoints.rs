@@ -2,7 +2,7 @@
 
 use super::kinds::check_events;
 use super::{secret, smtp_not_configured, target};
-use crate::app::{AdminActor, App, AppError, AppResult, audit, commit};
+use crate::app::{AdminActor, App, AppError, AppResult, Proven, audit, commit};
 use crate::delivery::{WebhookUrl, check_mailbox};
 use crate::entropy::EntropyExt as _;
 use proxima_db::PgConnection;
@@ -127,7 +127,7 @@ pub async fn get(app: &App, _admin: &AdminActor, id: Uuid) -> AppResult<Endpoint
 /// [`AppError::Invalid`] with every bad field; [`AppError::NotNow`] when there are too many, or no e-mail server is set up.
 pub async fn create(
     app: &App,
-    admin: &AdminActor,
+    admin: &Proven<AdminActor>,
     webhook: bool,
     input: &EndpointForm<'_>,
 ) -> AppResult<(EndpointRow, Option<Zeroizing<String>>)> {
@@ -157,7 +157,12 @@ pub async fn create(
 ///
 /// # Errors
 /// [`AppError::NotFound`], [`AppError::Invalid`] with every bad field.
-pub async fn update(app: &App, admin: &AdminActor, id: Uuid, input: &EndpointForm<'_>) -> AppResult<EndpointRow> {
+pub async fn update(
+    app: &App,
+    admin: &Proven<AdminActor>,
+    id: Uuid,
+    input: &EndpointForm<'_>,
+) -> AppResult<EndpointRow> {
     let webhook = get(app, admin, id).await?.kind == "WEBHOOK";
     let checked = check(app, webhook, input).await?;
     let mut tx = app.begin().await?;
@@ -177,7 +182,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: Uuid, input: &EndpointFor
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub async fn delete(app: &App, admin: &AdminActor, id: Uuid) -> AppResult<()> {
+pub async fn delete(app: &App, admin: &Proven<AdminActor>, id: Uuid) -> AppResult<()> {
     let mut tx = app.begin().await?;
     let before = find(&mut tx, id).await?;
     if !endpoints::delete(&mut tx, id).await? {

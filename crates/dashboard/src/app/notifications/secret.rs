@@ -1,7 +1,7 @@
 //! Webhooks' secrets: made by us, sealed, shown to a person who asks, replaced with a time of both.
 
 use super::target;
-use crate::app::{AdminActor, App, AppError, AppResult, audit, commit};
+use crate::app::{AdminActor, App, AppError, AppResult, Proven, audit, commit};
 use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use base64::Engine as _;
@@ -51,7 +51,7 @@ pub(super) fn open_previous(app: &App, id: Uuid, sealed: &[u8]) -> AppResult<Zer
 ///
 /// # Errors
 /// [`AppError::NotFound`], for an e-mail endpoint too.
-pub async fn reveal(app: &App, admin: &AdminActor, id: Uuid) -> AppResult<Shown> {
+pub async fn reveal(app: &App, admin: &Proven<AdminActor>, id: Uuid) -> AppResult<Shown> {
     let mut tx = app.begin().await?;
     let description = super::endpoints::find(&mut tx, id).await?.description;
     let stored = endpoints::secrets(&mut tx, id, false).await?.ok_or(AppError::NotFound)?;
@@ -70,7 +70,7 @@ pub async fn reveal(app: &App, admin: &AdminActor, id: Uuid) -> AppResult<Shown>
 ///
 /// # Errors
 /// [`AppError::NotFound`], for an e-mail endpoint too.
-pub async fn rotate(app: &App, admin: &AdminActor, id: Uuid) -> AppResult<Shown> {
+pub async fn rotate(app: &App, admin: &Proven<AdminActor>, id: Uuid) -> AppResult<Shown> {
     let mut tx = app.begin().await?;
     let stored = endpoints::secrets(&mut tx, id, true).await?.ok_or(AppError::NotFound)?;
     let previous = open(app, id, &stored.secret)?;

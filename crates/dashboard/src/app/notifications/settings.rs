@@ -1,7 +1,7 @@
 //! When to tell, and the e-mail server.
 
 use super::smtp_not_configured;
-use crate::app::{AdminActor, App, AppError, AppResult, audit, commit};
+use crate::app::{AdminActor, App, AppError, AppResult, Proven, audit, commit};
 use crate::delivery::{Mail, MailServer, SmtpTls, check_mailbox, check_sender, send_mail};
 use crate::keyring::Place;
 use proxima_db::audit::Target;
@@ -51,7 +51,11 @@ pub async fn get(app: &App, _admin: &AdminActor) -> AppResult<SettingsRow> {
 
 /// # Errors
 /// [`AppError::Invalid`] naming every bad field.
-pub async fn save(app: &App, admin: &AdminActor, input: SaveNotificationSettings<'_>) -> AppResult<SettingsRow> {
+pub async fn save(
+    app: &App,
+    admin: &Proven<AdminActor>,
+    input: SaveNotificationSettings<'_>,
+) -> AppResult<SettingsRow> {
     let mut tx = app.begin().await?;
     settings::lock(&mut tx).await?;
     let before = settings::get(&mut *tx).await?;
@@ -190,7 +194,7 @@ pub struct TestMail {
 ///
 /// # Errors
 /// [`AppError::Invalid`], [`AppError::NotNow`] when no server is set up.
-pub async fn test_mail(app: &App, admin: &AdminActor, recipient: &str) -> AppResult<TestMail> {
+pub async fn test_mail(app: &App, admin: &Proven<AdminActor>, recipient: &str) -> AppResult<TestMail> {
     let recipient = check_mailbox("recipient", recipient)?;
     let row = settings::get(&app.db).await?.smtp.ok_or_else(smtp_not_configured)?;
     let server = mail_server(app, &row)?;

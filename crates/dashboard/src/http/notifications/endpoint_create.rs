@@ -1,7 +1,7 @@
 use super::{EndpointKind, NotificationEndpoint};
 use crate::app::{AppError, notifications};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body};
+use crate::http::extract::{Body, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -38,7 +38,7 @@ pub struct CreatedNotificationEndpoint {
         (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn notification_endpoint_create(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Body(input): Body<CreateNotificationEndpointRequest>,
 ) -> Result<(StatusCode, Json<CreatedNotificationEndpoint>), AppError> {
     let form = notifications::EndpointForm {

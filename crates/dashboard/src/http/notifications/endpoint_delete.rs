@@ -1,6 +1,6 @@
 use crate::app::{AppError, notifications};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Id};
+use crate::http::extract::{Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use uuid::Uuid;
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn notification_endpoint_delete(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<Uuid>,
 ) -> Result<StatusCode, AppError> {
     notifications::delete(&app, &admin, id).await?;

@@ -1,7 +1,7 @@
 use super::NotificationEndpoint;
 use crate::app::{AppError, notifications};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body, Id};
+use crate::http::extract::{Body, Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -28,7 +28,7 @@ pub struct UpdateNotificationEndpointRequest {
         (status = 422, body = Problem)))]
 pub(super) async fn notification_endpoint_update(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<Uuid>,
     Body(input): Body<UpdateNotificationEndpointRequest>,
 ) -> Result<Json<NotificationEndpoint>, AppError> {

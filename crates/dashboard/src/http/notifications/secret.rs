@@ -1,6 +1,6 @@
 use crate::app::{AppError, notifications};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Id};
+use crate::http::extract::{Id, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -36,7 +36,7 @@ impl From<notifications::Shown> for NotificationSecret {
     responses((status = 200, body = NotificationSecret), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn notification_secret_reveal(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<Uuid>,
 ) -> Result<Json<NotificationSecret>, AppError> {
     Ok(Json(notifications::reveal(&app, &admin, id).await?.into()))
@@ -48,7 +48,7 @@ pub(super) async fn notification_secret_reveal(
     responses((status = 200, body = NotificationSecret), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn notification_secret_rotate(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Id(id): Id<Uuid>,
 ) -> Result<Json<NotificationSecret>, AppError> {
     Ok(Json(notifications::rotate(&app, &admin, id).await?.into()))

@@ -1,6 +1,6 @@
 use crate::app::{AppError, notifications};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body};
+use crate::http::extract::{Body, SteppedUpAdmin};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -30,7 +30,7 @@ pub struct TestMailResult {
         (status = 422, body = Problem)))]
 pub(super) async fn notification_settings_test(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Body(input): Body<TestMailRequest>,
 ) -> Result<Json<TestMailResult>, AppError> {
     let sent = notifications::test_mail(&app, &admin, &input.recipient).await?;

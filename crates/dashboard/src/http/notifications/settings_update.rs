@@ -2,7 +2,7 @@ use super::settings_get::NotificationSettings;
 use crate::app::{AppError, notifications};
 use crate::delivery::SmtpTls;
 use crate::http::AppState;
-use crate::http::extract::{Admin, Body, present};
+use crate::http::extract::{Body, SteppedUpAdmin, present};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -42,7 +42,7 @@ pub struct UpdateNotificationSmtp {
     responses((status = 200, body = NotificationSettings), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn notification_settings_update(
     State(app): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUpAdmin(admin): SteppedUpAdmin,
     Body(input): Body<UpdateNotificationSettingsRequest>,
 ) -> Result<Json<NotificationSettings>, AppError> {
     let smtp = input.smtp.as_ref().map(|smtp| notifications::SaveSmtp {

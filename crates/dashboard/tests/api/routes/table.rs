@@ -262,6 +262,13 @@ pub const ROWS: &[Row] = &[
 /// The privileged routes: they refuse whoever last showed more than five minutes ago that it is them. (`PATCH` of a user and
 /// `POST` of users are when they change what somebody signs in with; `access.rs` tests that.)
 pub const STEP_UP: &[(&str, &str)] = &[
+    ("PUT", "/api/v1/notifications/settings"),
+    ("POST", "/api/v1/notifications/settings/test"),
+    ("POST", "/api/v1/notifications/endpoints"),
+    ("PUT", ENDPOINT),
+    ("DELETE", ENDPOINT),
+    ("POST", "/api/v1/notifications/endpoints/{endpointId}/secret/reveal"),
+    ("POST", "/api/v1/notifications/endpoints/{endpointId}/secret/rotate"),
     ("POST", "/api/v1/me/totp"),
     ("DELETE", "/api/v1/me/totp"),
     ("POST", "/api/v1/me/passkeys/options"),
