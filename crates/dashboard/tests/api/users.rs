@@ -110,7 +110,7 @@ async fn every_bad_field_is_named_at_once_and_nothing_is_made(db: PgPool) {
         .await
         .refuses(&[
             ("username", "invalid"),
-            ("password", "weak"),
+            ("password", "breached"),
             ("displayName", "invalid"),
             ("loginSlug", "invalid"),
         ]);
@@ -170,10 +170,10 @@ async fn short_and_weak_passwords_are_refused_with_the_reason(db: PgPool) {
         (strong(7), "too_short"),
         // Seven characters, however many bytes.
         ("漢字仮名交書体".to_owned(), "too_short"),
-        ("password".to_owned(), "weak"),
-        ("12345678".to_owned(), "weak"),
+        ("password".to_owned(), "breached"),
+        ("12345678".to_owned(), "breached"),
         ("aaaaaaaaaaaaaaaa".to_owned(), "weak"),
-        ("qwertyuiop".to_owned(), "weak"),
+        ("qwertyuiop".to_owned(), "breached"),
         ("alicesmith".to_owned(), "weak"),
         ("wonderland-alice".to_owned(), "weak"),
         (format!("{}\u{0}", strong(9)), "invalid"),

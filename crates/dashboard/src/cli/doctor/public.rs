@@ -92,7 +92,7 @@ async fn ask(origin: &str, keyring: &Keyring) -> Result<(), String> {
     let body = answer.bytes().await.map_err(|error| unreached(&error))?;
     let expected =
         Expected { nonce: &nonce, key_digest: KeyDigest::of_presented(key), server_id: ServerId(uuid::Uuid::nil()) };
-    match verify(&[keyring.signer.public_key()], expected, status, &headers, &body) {
+    match verify(&keyring.public_keys(), expected, status, &headers, &body) {
         // It names no server, because none was asked for: all else holds.
         Ok(()) | Err(VerifyError::OtherServer) => Ok(()),
         Err(VerifyError::UnknownKey) => Err(

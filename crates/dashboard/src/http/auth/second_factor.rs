@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 #[derive(Deserialize, utoipa::ToSchema)]
-#[serde(tag = "method", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "method", rename_all = "SCREAMING_SNAKE_CASE", deny_unknown_fields)]
 pub enum SecondFactorRequest {
     Totp {
         #[schema(value_type = String)]
@@ -27,6 +27,7 @@ pub enum SecondFactorRequest {
         code: Zeroizing<String>,
     },
     Passkey {
+        #[serde(rename = "ceremonyId")]
         ceremony_id: Uuid,
         /// `AuthenticationResponseJSON` of WebAuthn level 3.
         #[schema(value_type = Object)]

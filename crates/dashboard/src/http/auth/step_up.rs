@@ -15,7 +15,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 #[derive(Deserialize, utoipa::ToSchema)]
-#[serde(tag = "method", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "method", rename_all = "SCREAMING_SNAKE_CASE", deny_unknown_fields)]
 pub enum StepUpRequest {
     Password {
         #[schema(value_type = String)]
@@ -26,6 +26,7 @@ pub enum StepUpRequest {
         code: Zeroizing<String>,
     },
     Passkey {
+        #[serde(rename = "ceremonyId")]
         ceremony_id: Uuid,
         /// `AuthenticationResponseJSON` of WebAuthn level 3.
         #[schema(value_type = Object)]

@@ -10,7 +10,7 @@ pub struct Field {
     pub method: &'static str,
     /// With `{user}` and `{server}` for an existing customer's, and `{endpoint}` for an existing webhook.
     pub path: &'static str,
-    /// JSON, with `$` where the text stands and `PASSWORD` for a good one.
+    /// JSON, with `$` where the text stands and `GOOD` for a good password.
     body: &'static str,
     /// The names under which a refusal may name it; none for what only confirms.
     pub named: &'static [&'static str],
@@ -33,6 +33,13 @@ const LOGIN: Target = ("LoginRequest", "POST", "/api/v1/auth/login");
 const HOOK: Target = ("CreateNotificationEndpointRequest", "POST", "/api/v1/notifications/endpoints");
 const HOOKED: Target = ("UpdateNotificationEndpointRequest", "PUT", "/api/v1/notifications/endpoints/{endpoint}");
 const TEST_MAIL: Target = ("TestMailRequest", "POST", "/api/v1/notifications/settings/test");
+const SECOND_FACTOR: Target = ("SecondFactorRequest", "POST", "/api/v1/auth/second-factor");
+const STEP_UP: Target = ("StepUpRequest", "POST", "/api/v1/auth/step-up");
+const PASSKEY_LOGIN: Target = ("PasskeyLoginRequest", "POST", "/api/v1/auth/passkey");
+const CONFIRM_TOTP: Target = ("ConfirmTotpRequest", "POST", "/api/v1/me/totp/confirm");
+const ADD_PASSKEY: Target = ("AddPasskeyRequest", "POST", "/api/v1/me/passkeys");
+/// The passkey has the user's id in this test.
+const RENAME_PASSKEY: Target = ("RenamePasskeyRequest", "PATCH", "/api/v1/me/passkeys/{user}");
 
 const fn field(
     target: Target,
@@ -49,7 +56,7 @@ pub const FIELDS: &[Field] = &[
     field(
         CREATE,
         "username",
-        r#"{ "username": "$", "password": "PASSWORD", "role": "CUSTOMER" }"#,
+        r#"{ "username": "$", "password": "GOOD", "role": "CUSTOMER" }"#,
         &["username"],
         Some("/username"),
     ),
@@ -64,21 +71,21 @@ pub const FIELDS: &[Field] = &[
     field(
         CREATE,
         "displayName",
-        r#"{ "username": "texts2", "password": "PASSWORD", "role": "ADMIN", "displayName": "$" }"#,
+        r#"{ "username": "texts2", "password": "GOOD", "role": "ADMIN", "displayName": "$" }"#,
         &["displayName", "username"],
         Some("/displayName"),
     ),
     field(
         CREATE,
         "loginSlug",
-        r#"{ "username": "texts3", "password": "PASSWORD", "role": "ADMIN", "loginSlug": "$" }"#,
+        r#"{ "username": "texts3", "password": "GOOD", "role": "ADMIN", "loginSlug": "$" }"#,
         &["loginSlug", "username"],
         Some("/loginSlug"),
     ),
     field(
         CREATE,
         "serverName",
-        r#"{ "username": "texts4", "password": "PASSWORD", "role": "CUSTOMER", "serverName": "$" }"#,
+        r#"{ "username": "texts4", "password": "GOOD", "role": "CUSTOMER", "serverName": "$" }"#,
         &["serverName", "username"],
         Some("/server/name"),
     ),
@@ -146,7 +153,7 @@ pub const FIELDS: &[Field] = &[
     field(
         CHANGE,
         "currentPassword",
-        r#"{ "currentPassword": "$", "newPassword": "PASSWORD" }"#,
+        r#"{ "currentPassword": "$", "newPassword": "GOOD" }"#,
         &["currentPassword"],
         None,
     ),
@@ -218,6 +225,25 @@ pub const FIELDS: &[Field] = &[
         None,
     ),
     field(TEST_MAIL, "recipient", r#"{ "recipient": "$" }"#, &["recipient"], None),
+    field(SECOND_FACTOR, "code", r#"{ "method": "RECOVERY_CODE", "code": "$" }"#, &["code"], None),
+    field(STEP_UP, "password", r#"{ "method": "PASSWORD", "password": "$" }"#, &["password"], None),
+    field(STEP_UP, "code", r#"{ "method": "TOTP", "code": "$" }"#, &["code"], None),
+    field(
+        PASSKEY_LOGIN,
+        "slug",
+        r#"{ "ceremonyId": "00000000-0000-4000-8000-000000000000", "credential": {}, "slug": "$" }"#,
+        &["credential"],
+        None,
+    ),
+    field(CONFIRM_TOTP, "code", r#"{ "code": "$" }"#, &["code"], None),
+    field(
+        ADD_PASSKEY,
+        "name",
+        r#"{ "ceremonyId": "00000000-0000-4000-8000-000000000000", "credential": {}, "name": "$" }"#,
+        &["name", "credential"],
+        None,
+    ),
+    field(RENAME_PASSKEY, "name", r#"{ "name": "$" }"#, &["name"], Some("/name")),
 ];
 
 impl Field {
@@ -231,7 +257,7 @@ impl Field {
 fn fill(value: &mut Value, text: &str) {
     match value {
         Value::String(place) if place == "$" => text.clone_into(place),
-        Value::String(place) if place == "PASSWORD" => PASSWORD.clone_into(place),
+        Value::String(place) if place == "GOOD" => PASSWORD.clone_into(place),
         Value::Array(items) => items.iter_mut().for_each(|item| fill(item, text)),
         Value::Object(members) => members.values_mut().for_each(|member| fill(member, text)),
         _ => {}
