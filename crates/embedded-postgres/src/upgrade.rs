@@ -48,7 +48,7 @@ pub enum Upgrade {
     Nothing,
     /// A move that was interrupted after its decisive step has just been finished.
     Finished(Moved),
-    Possible(MajorUpgrade),
+    Possible(Box<MajorUpgrade>),
 }
 
 impl Upgrade {
@@ -75,7 +75,7 @@ impl Upgrade {
             return Err(Error::FormerData { former });
         }
         let new = old.elsewhere(old.layout().upgrade(), newest);
-        Ok(Self::Possible(MajorUpgrade { old, new, _lock: lock }))
+        Ok(Self::Possible(Box::new(MajorUpgrade { old, new, _lock: lock })))
     }
 }
 

@@ -47,7 +47,7 @@ pub async fn answer_to(shared: &Shared, question: &Question) -> Result<(RawAnswe
 fn judge(shared: &Shared, question: &Question, slow: bool) -> Result<(RawAnswer, Word), String> {
     let mut world = shared.lock();
     let (app, now, digest) = (world.app.clone(), world.database_now(), question.key.digest());
-    let asked = Asked { nonce: &question.nonce, key_digest: digest, request_id: "simulated" };
+    let asked = Asked { nonce: &question.nonce, key_digest: digest, request_id: "simulated", trusted_keys: None };
     let word = |said| Word { said, install: question.install, key: question.key.clone(), delivered: None };
     let judged = |finding, offline: Option<u32>| Judged {
         finding,

@@ -82,7 +82,7 @@ fn world(seed: u64, mutation: Mutation, folder: &Path) -> anyhow::Result<World> 
     let file = folder.join(format!("{seed}-{mutation:?}.json"));
     let keyring = Keyring::create(&file, entropy.as_ref())?;
     std::fs::remove_file(&file)?;
-    let public_key = keyring.signer.public_key();
+    let public_key = keyring.public_key().context("a signing key")?;
     let interval = [20, 60][rng.random_range(0..2)];
     let config =
         AppConfig { bcrypt_cost: 4, heartbeat_interval: chrono::Duration::seconds(interval), ..AppConfig::default() };

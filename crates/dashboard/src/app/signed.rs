@@ -72,7 +72,7 @@ pub mod hex {
     #[must_use]
     pub fn decode(text: &str) -> Option<Vec<u8>> {
         let digits = text.as_bytes();
-        if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
             return None;
         }
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -178,10 +179,14 @@ fn take_file(known: &Command, entries: Vec<Entry>, chosen: &mut Settings, proble
         let given = Given { values: values.into_iter().map(OsString::from).collect(), source };
         if given.values.len() > 1 && arg.get_value_delimiter().is_none() {
             problems.push(Problem { source: given.source, message: format!("{key}: takes one value, not a list") });
-        } else if chosen.contains_key(&key) {
-            problems.extend(refusal(arg, &given));
-        } else if !given.values.is_empty() {
-            chosen.insert(key, given);
+            continue;
+        }
+        match chosen.entry(key) {
+            MapEntry::Occupied(_) => problems.extend(refusal(arg, &given)),
+            MapEntry::Vacant(place) if !given.values.is_empty() => {
+                place.insert(given);
+            }
+            MapEntry::Vacant(_) => {}
         }
     }
 }

@@ -5,8 +5,8 @@ pub mod notifications;
 pub mod nudges;
 pub mod runner;
 
-use crate::app::{Actor, App, AppResult, anchor, audit, audit_retention, commit, install_tokens, licenses};
 use crate::app::notifications as telling;
+use crate::app::{Actor, App, AppResult, anchor, audit, audit_retention, commit, install_tokens, licenses};
 use proxima_db::notifications::episodes;
 use proxima_db::servers::interval;
 use proxima_db::{factors, heartbeats, passkeys, sessions, throttles};

@@ -219,14 +219,14 @@ impl State {
         }
         let pepper = pepper.finalize().into();
         let signers = file.signing_keys.iter().map(|stored| Ok(Arc::new(Signer::new(stored.id, &stored.bytes()?)?)));
-        Ok(Self {
+        let state = Self {
             masters: masters.collect::<anyhow::Result<_>>()?,
             signers: signers.collect::<anyhow::Result<_>>()?,
             former: file.former_signing_keys.clone(),
             pepper,
             ..Self::default()
-        })
-        .map(Self::settled)
+        };
+        Ok(state.settled())
     }
 
     fn copied(&self) -> Self {

@@ -156,7 +156,7 @@ fn each_gateway_is_answered_with_the_newest_key_that_it_trusts() {
     let retired = vec![signing(&keyring, 1, false), signing(&keyring, 2, true)];
     keyring.follow(Ledger { masters: Vec::new(), signing: retired });
     assert_eq!(of(Some(&ids)), (true, Some(1)), "it is to forget the retired one");
-    assert_eq!(of(None).0, true, "a retired key signs nothing");
+    assert!(of(None).0, "a retired key signs nothing");
     assert_eq!(keyring.public_keys(), keys[1..]);
     let none = vec![signing(&keyring, 1, false), signing(&keyring, 2, false)];
     keyring.follow(Ledger { masters: Vec::new(), signing: none });

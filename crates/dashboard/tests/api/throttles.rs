@@ -164,6 +164,5 @@ async fn soak_unknown_names_take_as_long_as_known_ones(db: PgPool) {
         times[times.len() / 2]
     });
     let (least, most) = (*medians.iter().min().unwrap(), *medians.iter().max().unwrap());
-    println!("medians in microseconds of {names:?}: {medians:?}");
     assert!((most - least) * 100 <= least * 2, "{names:?}: {medians:?}");
 }

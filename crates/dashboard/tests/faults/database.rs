@@ -44,7 +44,7 @@ async fn a_database_that_goes_away_costs_no_verdict_and_nothing_committed() {
     while let Ok(connection) = postgres.options("postgres").connect().await {
         others.push(connection);
         assert!(others.len() < 100, "there is no bound");
-        if others.len() % 10 == 0 {
+        if others.len().is_multiple_of(10) {
             let again = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'proxima'";
             let connection = others.last_mut().expect("one");
             sqlx::raw_sql(again).execute(connection).await.expect("ended");

@@ -62,7 +62,7 @@ async fn count(db: &PgPool, query: &'static str) -> i64 {
 
 /// What must be true of every database that this dashboard has written, at any moment.
 async fn nothing_is_half(db: &PgPool) {
-    assert_eq!(proxima_db::audit::first_broken(db).await.unwrap(), None, "the audit's chain");
+    assert_eq!(proxima_test_support::first_broken(db).await.unwrap(), None, "the audit's chain");
     let pairs = "SELECT count(*) FROM users u LEFT JOIN servers s ON s.owner_id = u.id \
                  WHERE (u.role = 'CUSTOMER') <> (s.id IS NOT NULL)";
     assert_eq!(count(db, pairs).await, 0, "a customer without a server, or the reverse");

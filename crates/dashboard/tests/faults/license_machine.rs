@@ -403,7 +403,7 @@ async fn every_transition_of_the_license_is_taken_and_agrees_with_the_model(db: 
     let states: BTreeSet<_> = edges.iter().map(|(model, _)| *model).collect();
     println!("{} states, {} transitions, {} steps: {times:?}", states.len(), edges.len(), machine.taken.len());
     assert_eq!(states.len(), 18, "the model has shrunk or grown");
-    assert_eq!(proxima_db::audit::first_broken(&db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&db).await.unwrap(), None);
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
@@ -429,5 +429,5 @@ async fn kill_matrix_random_walks_through_the_license_agree_with_the_model(db: P
             machine.take(action).await;
         }
     }
-    assert_eq!(proxima_db::audit::first_broken(&db).await.unwrap(), None);
+    assert_eq!(proxima_test_support::first_broken(&db).await.unwrap(), None);
 }

@@ -212,10 +212,6 @@ impl Postgres {
         PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port).username("postgres").database(database)
     }
 
-    pub fn url(&self) -> String {
-        url(self.port)
-    }
-
     /// A pool that is lazy, so that it can be made while the server is down.
     pub fn pool(&self) -> PgPool {
         PgPoolOptions::new().max_connections(4).connect_lazy_with(self.options("proxima"))

@@ -24,7 +24,8 @@ pub enum Told {
 
 pub struct Stand {
     pub process: DashboardProcess,
-    pub data: Folder,
+    /// The dashboard's; removed with the stand.
+    _data: Folder,
     pub admin: Client,
     pub gateways: Vec<(TestGateway, &'static str)>,
     created: usize,
@@ -65,7 +66,8 @@ impl Stand {
         let env = [("PROXIMA_DATABASE_CONNECTIONS", "8"), ("PROXIMA_ADMIN_SECOND_FACTOR", "optional")];
         let process = DashboardProcess::start(PROGRAM, &url(port), &data, &env).await;
         let admin = sign_in(&process.url).await;
-        let public_key = Keyring::load(&data.join("keys.json")).expect("its key file").signer.public_key();
+        let public_key =
+            Keyring::load(&data.join("keys.json")).expect("its key file").public_key().expect("a signing key");
         let mut gateways = Vec::new();
         for (name, truth) in [("active", "ACTIVE"), ("expired", "EXPIRED"), ("retired", "license_key_retired")] {
             let server = create(&admin, name).await;
@@ -80,7 +82,7 @@ impl Stand {
             }
             gateways.push((TestGateway::new(&process.url, public_key, server, key), truth));
         }
-        let mut stand = Self { process, data, admin, gateways, created: 0 };
+        let mut stand = Self { process, _data: data, admin, gateways, created: 0 };
         assert_eq!(stand.beats().await, [Told::Truth; 3]);
         stand
     }

@@ -138,7 +138,11 @@ fn reply(batch: Vec<Waiting>, findings: Result<Findings, NoVerdict>) {
     }
 }
 
-async fn judge_in_time(db: &PgPool, anchor: &Anchor, batch: &[Waiting]) -> Result<Result<Findings, NoVerdict>, DbError> {
+async fn judge_in_time(
+    db: &PgPool,
+    anchor: &Anchor,
+    batch: &[Waiting],
+) -> Result<Result<Findings, NoVerdict>, DbError> {
     let judged = tokio::time::timeout(BATCH_WITHIN, judge_batch(db, anchor, batch)).await;
     judged.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
 }

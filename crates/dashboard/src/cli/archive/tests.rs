@@ -7,7 +7,7 @@ impl Temporary {
     fn with(dump: &[u8]) -> Self {
         let path = std::env::temp_dir().join(format!("backup-{}", OsEntropy.uuid()));
         let file = File::create(&path).expect("a file");
-        write(file, &mut &*dump, |bytes, sha256| manifest(bytes, sha256)).expect("written");
+        write(file, &mut &*dump, manifest).expect("written");
         Self(path)
     }
 }

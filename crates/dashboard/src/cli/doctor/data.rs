@@ -112,7 +112,9 @@ async fn key_file(args: &DataArgs, database: &Database) -> Finding {
     let path = args.key_file();
     let found = if path.exists() {
         match held_keys(args, database).await {
-            Ok(problems) if problems.is_empty() => Ok(format!("{}, with every key that the database names", path.display())),
+            Ok(problems) if problems.is_empty() => {
+                Ok(format!("{}, with every key that the database names", path.display()))
+            }
             Ok(problems) => Err(problems.join("; ")),
             Err(error) => Err(format!("{error:#}")),
         }

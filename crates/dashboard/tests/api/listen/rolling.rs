@@ -39,7 +39,7 @@ impl Load {
         let mut tasks = Vec::new();
         for (server, key) in gateways {
             let (balancer, stop, done) = (Arc::clone(balancer), Arc::clone(&stop), Arc::clone(&done));
-            let public_key = keys.signer.public_key();
+            let public_key = keys.public_key().expect("a signing key");
             tasks.push(tokio::spawn(async move {
                 let mut failures = Vec::new();
                 let mut gateway = TestGateway::new("http://127.0.0.1:1", public_key, server, key.clone());
