@@ -38,6 +38,14 @@ pub const COLUMNS: &[SealedColumn] = &[
     column("jobs", "id", "api_secret_ciphertext", "api_secret"),
     column("totp_factors", "user_id", "secret_ciphertext", "secret"),
     column("totp_enrollments", "user_id", "secret_ciphertext", "secret"),
+    column("notification_endpoints", "id", "secret_ciphertext", "secret"),
+    column("notification_endpoints", "id", "previous_secret_ciphertext", "previous_secret"),
+    column(
+        "notification_settings",
+        "'00000000-0000-0000-0000-000000000000'::uuid",
+        "smtp_password_ciphertext",
+        "smtp_password",
+    ),
 ];
 
 impl SealedColumn {

@@ -284,4 +284,5 @@ pub const STEP_UP: &[(&str, &str)] = &[
     ("POST", "/api/v1/servers/{serverId}/license/revoke"),
     ("POST", "/api/v1/servers/{serverId}/license/rotate"),
     ("PUT", "/api/v1/settings"),
+    ("PUT", "/api/v1/audit/retention"),
 ];
