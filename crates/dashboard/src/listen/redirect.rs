@@ -9,12 +9,21 @@ use url::Url;
 /// Answers everything with a redirect to the same path at `public`. The host that a request names plays no part.
 pub fn router(public: &Url) -> Router {
     let origin = public.origin().ascii_serialization();
-    Router::new().fallback(move |request: Request| std::future::ready(redirect(&origin, &request)))
+    Router::new().fallback(move |request: Request| std::future::ready(guarded(redirect(&origin, &request))))
+}
+
+/// What browsers are told with every answer, as on the other port.
+fn guarded(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'");
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn redirect(origin: &str, request: &Request) -> Response {
-    // What was sent with it has travelled unprotected: a script that does so shall notice.
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    // What was sent with it has travelled unprotected: a script that does so, or asks the API, shall notice.
+    let by_browser = request.method() == Method::GET || request.method() == Method::HEAD;
+    if !by_browser || request.uri().path().starts_with("/api/") {
         let sentence = format!("Send this to {origin} instead: this port does not protect what it is sent.\n");
         return (StatusCode::FORBIDDEN, sentence).into_response();
     }
@@ -53,8 +62,11 @@ mod tests {
 
     #[test]
     fn what_is_sent_unprotected_is_refused() {
-        let request =
-            Request::builder().method("POST").uri("/api/v1/auth/login").body(Body::empty()).expect("a request");
-        assert_eq!(redirect("https://panel.example.com", &request).status(), StatusCode::FORBIDDEN);
+        for (method, path) in [("POST", "/login"), ("POST", "/api/v1/auth/login"), ("GET", "/api/v1/me")] {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+            let response = guarded(redirect("https://panel.example.com", &request));
+            assert_eq!(response.status(), StatusCode::FORBIDDEN, "{method} {path}");
+            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
     }
 }
