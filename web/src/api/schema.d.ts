@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The audit log, newest first */
+        /**
+         * The audit log, newest first
+         * @description Every page looks at a bounded number of rows: it can hold fewer than asked, even none, and have a `nextCursor`.
+         */
         get: operations["audit_list"];
         put?: never;
         post?: never;
@@ -45,9 +48,48 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Export the audit log as CSV */
+        /**
+         * Export the audit log
+         * @description CSV or JSON Lines. The last line is a manifest signed with the dashboard's key, over the SHA-256 of everything before
+         *     it: `proxima-dashboard audit verify --export FILE` checks it. An export without it was cut off.
+         */
         get: operations["audit_export"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/integrity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The audit log's head, the anchor, and whether they fit */
+        get: operations["audit_integrity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long the audit log is kept */
+        get: operations["audit_retention_get"];
+        /** Keep the audit log for so many days */
+        put: operations["audit_retention_update"];
         post?: never;
         delete?: never;
         options?: never;
@@ -324,6 +366,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keys of this installation
+         * @description Which master and signing keys there are, who holds and follows them: never a key. They are replaced by commands on the
+         *     dashboard's host.
+         */
+        get: operations["keys_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login-pages/{slug}": {
         parameters: {
             query?: never;
@@ -547,6 +610,197 @@ export interface paths {
          * @description Ends one's other sessions, and sets a new session cookie.
          */
         post: operations["me_totp_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{deliveryId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One delivery */
+        get: operations["notification_delivery_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{deliveryId}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a delivery again, with the same id */
+        post: operations["notification_delivery_redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every endpoint */
+        get: operations["notification_endpoint_list"];
+        put?: never;
+        /** Make an endpoint */
+        post: operations["notification_endpoint_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints/{endpointId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One endpoint */
+        get: operations["notification_endpoint_get"];
+        /** Change an endpoint */
+        put: operations["notification_endpoint_update"];
+        post?: never;
+        /** Delete an endpoint with its log */
+        delete: operations["notification_endpoint_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints/{endpointId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An endpoint's deliveries, newest first */
+        get: operations["notification_delivery_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints/{endpointId}/secret/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a webhook's secret */
+        post: operations["notification_secret_reveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints/{endpointId}/secret/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replace a webhook's secret; the present one signs too for 24 hours */
+        post: operations["notification_secret_rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/endpoints/{endpointId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test event */
+        post: operations["notification_endpoint_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The events that can be told */
+        get: operations["notification_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When to tell, and the e-mail server */
+        get: operations["notification_settings_get"];
+        /** Change when to tell, and the e-mail server */
+        put: operations["notification_settings_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/settings/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test mail now; at most 15 seconds */
+        post: operations["notification_settings_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1053,6 +1307,17 @@ export interface components {
             /** @description `RegistrationResponseJSON` of WebAuthn level 3. */
             credential: Record<string, never>;
         };
+        AnchoredPosition: {
+            /** Format: int64 */
+            id: number;
+            /** @description In hex. */
+            hash: string;
+            /**
+             * Format: date-time
+             * @description When the anchor was written last.
+             */
+            time: string | null;
+        };
         AttentionItem: {
             serverId: components["schemas"]["ServerId"];
             serverName: string;
@@ -1090,14 +1355,81 @@ export interface components {
             outcome: components["schemas"]["AuditOutcome"];
             metadata: Record<string, never>;
             ip: string | null;
+            /** @description The hash that this row's stands on, in hex. */
+            prevHash: string;
             /** @description Of the chain, in hex. */
             hash: string;
+        };
+        /** @description Whether the database is the one that this dashboard knows. */
+        AuditIntegrity: {
+            state: components["schemas"]["Standing"];
+            /** @description What it is and what to do, for a person. */
+            sentence: string;
+            /** Format: uuid */
+            installationId: string;
+            /**
+             * Format: int32
+             * @description Grows when a restored database is accepted.
+             */
+            incarnation: number;
+            head: components["schemas"]["AuditPosition"];
+            anchored: components["schemas"]["AnchoredPosition"] | null;
+            /** @description Whether the anchor can be written. */
+            anchorDurable: boolean;
+            anchorProblem: string | null;
+            publicKey: components["schemas"]["PublicKey"] | null;
         };
         /** @enum {string} */
         AuditOutcome: "SUCCESS" | "FAILURE";
         AuditPage: {
             items: components["schemas"]["AuditEntry"][];
             nextCursor: string | null;
+            /**
+             * Format: date-time
+             * @description The page is short because enough rows were looked at: down to this time. The next page goes on there.
+             */
+            searchedTo: string | null;
+        };
+        /** @description A row of the audit log. */
+        AuditPosition: {
+            /** Format: int64 */
+            id: number;
+            /** @description In hex. */
+            hash: string;
+        };
+        /** @description What was removed: all rows up to this one. */
+        AuditPruned: {
+            /** Format: int64 */
+            throughId: number;
+            /** @description Of that row, in hex: the first one that is kept stands on it. */
+            hash: string;
+            /** Format: date-time */
+            at: string;
+        };
+        /** @description How long the audit log is kept. */
+        AuditRetention: {
+            /**
+             * Format: int32
+             * @description `null`: for ever.
+             */
+            days: number | null;
+            /** Format: int32 */
+            minDays: number;
+            /** Format: int32 */
+            maxDays: number;
+            /**
+             * Format: date-time
+             * @description Of the oldest row that is there.
+             */
+            oldest: string | null;
+            pruned: components["schemas"]["AuditPruned"] | null;
+        };
+        AuditRetentionUpdate: {
+            /**
+             * Format: int32
+             * @description `null`: for ever.
+             */
+            days: number | null;
         };
         BoxDisk: {
             path: string;
@@ -1291,6 +1623,17 @@ export interface components {
             /** @description Of an install: take over a box that another server of this or another dashboard has. */
             replaceOtherServer?: boolean;
         };
+        CreateNotificationEndpointRequest: {
+            kind: components["schemas"]["EndpointKind"];
+            /** @description 1 to 100 characters. */
+            description: string;
+            /** @description Of a webhook: https, or http to addresses in the outbound allowlist. */
+            url?: string | null;
+            /** @description Of e-mail: 1 to 20 addresses. */
+            recipients?: string[];
+            events: string[];
+            enabled: boolean;
+        };
         CreateUserRequest: {
             /** @description Lower-cased; `^[a-z0-9][a-z0-9._-]{1,31}$`. */
             username: string;
@@ -1303,6 +1646,11 @@ export interface components {
             /** @description By default `<username>'s Server`; ignored for an admin. */
             serverName?: string | null;
         };
+        CreatedNotificationEndpoint: {
+            endpoint: components["schemas"]["NotificationEndpoint"];
+            /** @description What a webhook's requests are signed with. */
+            secret: string | null;
+        };
         /**
          * @description What is stored to log in to a box with.
          * @enum {string}
@@ -1314,6 +1662,11 @@ export interface components {
             generation: components["schemas"]["ConfigGeneration"];
             config: components["schemas"]["GatewayConfig"];
         };
+        /**
+         * @description Why an endpoint is disabled.
+         * @enum {string}
+         */
+        DisabledReason: "BY_ADMIN" | "GONE" | "FAILURES";
         /** @description One place where an install writes. */
         DiskSpace: {
             path: string;
@@ -1326,6 +1679,8 @@ export interface components {
         };
         /** @enum {string} */
         Done: "CREATED" | "REPLACED" | "KEPT";
+        /** @enum {string} */
+        EndpointKind: "WEBHOOK" | "EMAIL";
         /** @description What is wrong, and what to do about it. */
         EnrollProblem: {
             /** @description A stable word for programs, `PORT_TAKEN`. */
@@ -1495,6 +1850,11 @@ export interface components {
              *     and its next heartbeat carries it (docs/heartbeat.md, "Rotation").
              */
             nextApiKey?: string | null;
+            /**
+             * @description All signing keys to trust from now on, when they are not those that the gateway says it trusts
+             *     (docs/heartbeat.md, "A new signing key"). The key that signs this answer is one of them.
+             */
+            dashboardPublicKeys?: string[] | null;
         };
         /** @description What a gateway says of itself. */
         HeartbeatRequest: {
@@ -1521,6 +1881,11 @@ export interface components {
             rejectedConfig: components["schemas"]["RejectedConfig"] | null;
             host: components["schemas"]["HostFacts"];
             counters: components["schemas"]["Counters"];
+            /**
+             * @description The ids of the signing keys that this gateway trusts, at most 8, as signatures name them (`keyid`). Versions that
+             *     cannot follow a new signing key do not say.
+             */
+            trustedKeys?: string[] | null;
         };
         /** @description The host that the gateway runs on, as it says itself. */
         HostFacts: {
@@ -1649,6 +2014,26 @@ export interface components {
             /** Format: date-time */
             finishedAt: string | null;
         };
+        Keys: {
+            /** @description They seal secrets in the database. */
+            masterKeys: components["schemas"]["MasterKey"][];
+            /** @description They sign answers to gateways. */
+            signingKeys: components["schemas"]["SigningKey"][];
+            /**
+             * Format: int64
+             * @description Servers with an installation.
+             */
+            gateways: number;
+            /**
+             * Format: int64
+             * @description Those of them that trust the newest signing key.
+             */
+            following: number;
+            /** @description Those that run on this database. */
+            dashboards: components["schemas"]["RunningDashboard"][];
+            /** @description What the answering dashboard misses, each with what to do; empty when all is well. */
+            problems: string[];
+        };
         /** @description A rotation that ended with its key in force. */
         LastRotation: {
             /** Format: date-time */
@@ -1772,6 +2157,20 @@ export interface components {
             /** @description Why it does not listen: one sentence. It is tried again. */
             problem: string | null;
         };
+        MasterKey: {
+            /** Format: int32 */
+            id: number;
+            /** @description `ANNOUNCED`, `ACTIVE`, `REPLACED`, `RETIRED` or `LOST`. */
+            state: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            activatedAt: string | null;
+            /** Format: date-time */
+            retiredAt: string | null;
+            /** @description The answering dashboard's key file has it. */
+            held: boolean;
+        };
         /** @description Who is signed in. */
         Me: {
             id: components["schemas"]["UserId"];
@@ -1820,6 +2219,148 @@ export interface components {
             /** @enum {string} */
             kind: "LINE";
         };
+        NotificationAttempt: {
+            /** Format: int32 */
+            number: number;
+            /** Format: date-time */
+            at: string;
+            /** Format: int32 */
+            durationMs: number;
+            /**
+             * Format: int32
+             * @description Of HTTP or SMTP.
+             */
+            statusCode: number | null;
+            /**
+             * @description `delivered`, `http_status`, `gone`, `not_allowed`, `unresolved`, `connect`, `tls`, `timeout`, `broken`,
+             *     `smtp_refused` or `smtp_not_configured`.
+             */
+            outcome: string;
+            message: string;
+            /** @description The first KiB of what the receiver said, without control characters. */
+            response: string | null;
+        };
+        /** @description One event for one endpoint. */
+        NotificationDelivery: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            endpointId: string;
+            /** @description The `webhook-id` that receivers see. */
+            eventId: string;
+            eventType: string;
+            summary: string;
+            state: components["schemas"]["NotificationState"];
+            /**
+             * Format: int32
+             * @description Begun so far.
+             */
+            attempts: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            nextAttemptAt: string | null;
+            /** Format: date-time */
+            finishedAt: string | null;
+            lastAttempt: components["schemas"]["NotificationAttempt"] | null;
+        };
+        /** @description A delivery with what it sends and every attempt. */
+        NotificationDeliveryDetail: components["schemas"]["NotificationDelivery"] & {
+            payload: Record<string, never>;
+            /** @description Newest first, at most 100. */
+            log: components["schemas"]["NotificationAttempt"][];
+        };
+        NotificationDeliveryPage: {
+            items: components["schemas"]["NotificationDelivery"][];
+            nextCursor: string | null;
+        };
+        /** @description A webhook, or a list of e-mail recipients. */
+        NotificationEndpoint: {
+            /** Format: uuid */
+            id: string;
+            kind: components["schemas"]["EndpointKind"];
+            description: string;
+            url: string | null;
+            recipients: string[];
+            events: string[];
+            enabled: boolean;
+            disabledReason: components["schemas"]["DisabledReason"] | null;
+            /** Format: date-time */
+            disabledAt: string | null;
+            /**
+             * Format: date-time
+             * @description Since when nothing has got through.
+             */
+            failingSince: string | null;
+            /** Format: date-time */
+            lastDeliveredAt: string | null;
+            /**
+             * Format: int64
+             * @description Deliveries that wait.
+             */
+            waiting: number;
+            /**
+             * Format: date-time
+             * @description Until then the secret before the last rotation signs too.
+             */
+            previousSecretUntil: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        NotificationEndpointList: {
+            items: components["schemas"]["NotificationEndpoint"][];
+        };
+        /** @description What endpoints can subscribe to. */
+        NotificationEvent: {
+            type: string;
+            title: string;
+            description: string;
+        };
+        NotificationEventList: {
+            items: components["schemas"]["NotificationEvent"][];
+        };
+        /** @description What a webhook's requests are signed with. */
+        NotificationSecret: {
+            secret: string;
+            /** @description While it signs too. */
+            previousSecret: string | null;
+            /** Format: date-time */
+            previousSecretUntil: string | null;
+        };
+        /** @description When to tell, and the e-mail server. */
+        NotificationSettings: {
+            /**
+             * Format: int32
+             * @description How long before the end of a grace it is told.
+             */
+            licenseEndingHours: number;
+            /**
+             * Format: int32
+             * @description How long after three missed heartbeats a gateway is told offline.
+             */
+            offlineSettleMinutes: number;
+            /**
+             * Format: int32
+             * @description After how long without a heartbeat a licensed gateway is told silent.
+             */
+            silentHours: number;
+            smtp: components["schemas"]["NotificationSmtp"] | null;
+            /** Format: date-time */
+            updatedAt: string | null;
+        };
+        NotificationSmtp: {
+            host: string;
+            /** Format: int32 */
+            port: number;
+            tls: components["schemas"]["SmtpTls"];
+            username: string | null;
+            passwordStored: boolean;
+            from: string;
+        };
+        /** @enum {string} */
+        NotificationState: "WAITING" | "DELIVERED" | "FAILED" | "CANCELLED";
         OpenInstallToken: {
             /** @description The username of who made it. */
             madeBy: string;
@@ -1922,6 +2463,12 @@ export interface components {
          * @enum {string}
          */
         ProofMethod: "PASSWORD" | "TOTP" | "PASSKEY" | "RECOVERY_CODE";
+        /** @description What exports are checked with. */
+        PublicKey: {
+            keyId: string;
+            /** @description The base64 of 32 bytes (Ed25519). */
+            key: string;
+        };
         /** @description What an installation consists of. Holds no secret, but is nobody's business: never logged. */
         Receipt: {
             /**
@@ -2042,6 +2589,17 @@ export interface components {
             limitAt: string;
             /** @description The new key. */
             maskedKey: string;
+        };
+        RunningDashboard: {
+            hostname: string;
+            version: string;
+            /** Format: date-time */
+            startedAt: string;
+            /** Format: date-time */
+            seenAt: string;
+            masterKeyIds: number[];
+            signingKeyIds: number[];
+            problems: string[];
         };
         SaveConnectionRequest: {
             /** @description A DNS name or an IP address. */
@@ -2216,6 +2774,37 @@ export interface components {
             /** @description Why they cannot. */
             passkeysReason: string | null;
         };
+        SigningKey: {
+            /** Format: int32 */
+            id: number;
+            /** @description As signatures name it. */
+            keyId: string;
+            publicKey: string;
+            /** @description `ANNOUNCED` (the newer of two), `ACTIVE`, `RETIRED` or `LOST`. */
+            state: string;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            activatedAt: string | null;
+            /** Format: date-time */
+            retiredAt: string | null;
+            held: boolean;
+            /**
+             * Format: int64
+             * @description Servers whose newest installation trusts it.
+             */
+            gateways: number;
+        };
+        /**
+         * @description How the connection is encrypted.
+         * @enum {string}
+         */
+        SmtpTls: "STARTTLS" | "TLS" | "NONE";
+        /**
+         * @description In what way the database is not the known one.
+         * @enum {string}
+         */
+        Standing: "CURRENT" | "BEHIND" | "FOREIGN" | "EMPTIED" | "ANCHOR_UNREADABLE" | "UNKNOWN";
         /**
          * @description How far a step of a job is.
          * @enum {string}
@@ -2248,6 +2837,16 @@ export interface components {
             kind: components["schemas"]["CredentialKind"];
             /** Format: date-time */
             storedAt: string;
+        };
+        TestMailRequest: {
+            recipient: string;
+        };
+        TestMailResult: {
+            /** @description Whether the server took it. */
+            accepted: boolean;
+            message: string;
+            /** @description The server's own words. */
+            answer: string | null;
         };
         /** @description An authenticator app. */
         Totp: {
@@ -2296,6 +2895,43 @@ export interface components {
         UpdateMeRequest: {
             /** @description `null` shows the username instead. */
             displayName: string | null;
+        };
+        UpdateNotificationEndpointRequest: {
+            /** @description 1 to 100 characters. */
+            description: string;
+            url?: string | null;
+            recipients?: string[];
+            events: string[];
+            /** @description What waits for a disabled endpoint is called off. */
+            enabled: boolean;
+        };
+        UpdateNotificationSettingsRequest: {
+            /**
+             * Format: int32
+             * @description 1 to 720.
+             */
+            licenseEndingHours: number;
+            /**
+             * Format: int32
+             * @description 1 to 1440.
+             */
+            offlineSettleMinutes: number;
+            /**
+             * Format: int32
+             * @description 1 to 8760.
+             */
+            silentHours: number;
+            smtp?: components["schemas"]["UpdateNotificationSmtp"] | null;
+        };
+        UpdateNotificationSmtp: {
+            host: string;
+            /** Format: int32 */
+            port: number;
+            tls: components["schemas"]["SmtpTls"];
+            username?: string | null;
+            /** @description Missing keeps the stored one, if host, port and username are the same; `null` forgets it. */
+            password?: string | null;
+            from: string;
         };
         UpdateReport: {
             /** Format: uuid */
@@ -2379,6 +3015,7 @@ export interface operations {
         parameters: {
             query?: {
                 action?: string;
+                outcome?: components["schemas"]["AuditOutcome"];
                 /** @description The username of who acted. */
                 actor?: string;
                 /** @description An id, or a part of a name. */
@@ -2390,6 +3027,8 @@ export interface operations {
                 cursor?: string;
                 /** @description 1 to 200, by default 50. */
                 limit?: number;
+                /** @description Of an export: `csv` (by default) or `jsonl`. */
+                format?: "csv" | "jsonl";
             };
             header?: never;
             path?: never;
@@ -2506,6 +3145,7 @@ export interface operations {
         parameters: {
             query?: {
                 action?: string;
+                outcome?: components["schemas"]["AuditOutcome"];
                 /** @description The username of who acted. */
                 actor?: string;
                 /** @description An id, or a part of a name. */
@@ -2517,6 +3157,8 @@ export interface operations {
                 cursor?: string;
                 /** @description 1 to 200, by default 50. */
                 limit?: number;
+                /** @description Of an export: `csv` (by default) or `jsonl`. */
+                format?: "csv" | "jsonl";
             };
             header?: never;
             path?: never;
@@ -2550,6 +3192,186 @@ export interface operations {
             };
             /** @description The request took too long */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_integrity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditIntegrity"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_retention_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRetention"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_retention_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuditRetentionUpdate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRetention"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3577,6 +4399,59 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Keys"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4648,6 +5523,1063 @@ export interface operations {
                 };
             };
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_delivery_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDeliveryDetail"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_delivery_redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDelivery"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpointList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateNotificationEndpointRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedNotificationEndpoint"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpoint"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateNotificationEndpointRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEndpoint"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_delivery_list: {
+        parameters: {
+            query?: {
+                state?: "WAITING" | "DELIVERED" | "FAILED" | "CANCELLED";
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDeliveryPage"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_secret_reveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSecret"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_secret_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSecret"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_endpoint_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpointId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationDelivery"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationEventList"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_settings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSettings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_settings_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateNotificationSettingsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSettings"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notification_settings_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestMailRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestMailResult"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -100,6 +100,7 @@ pub struct AuditQuery {
     /// 1 to 200, by default 50.
     pub limit: Option<u32>,
     /// Of an export: `csv` (by default) or `jsonl`.
+    #[param(inline)]
     pub format: Option<Format>,
 }
 
