@@ -71,10 +71,7 @@ pub fn merge(command: &Command, argv: &[OsString]) -> Result<ArgMatches, Stop> {
     };
     let matches = lenient(command.clone()).try_get_matches_from(argv).map_err(usage)?;
     let bare = without_env(command.clone());
-    let Some((name, given)) = matches.subcommand() else {
-        return bare.try_get_matches_from(argv).map_err(Stop::Usage);
-    };
-    let Some(options) = command.find_subcommand(name) else {
+    let Some((path, options, given)) = leaf(command, &matches) else {
         return bare.try_get_matches_from(argv).map_err(Stop::Usage);
     };
     let known = settings();
@@ -105,7 +102,8 @@ pub fn merge(command: &Command, argv: &[OsString]) -> Result<ArgMatches, Stop> {
         problems.sort_by_key(Problem::place);
         return Err(Stop::Problems(problems));
     }
-    let mut line: Vec<OsString> = vec![argv.first().cloned().unwrap_or_default(), name.into()];
+    let mut line = vec![argv.first().cloned().unwrap_or_default()];
+    line.extend(path);
     for arg in options.get_arguments() {
         if let Some(given) = chosen.get(arg.get_id().as_str()) {
             line.extend(spelled(arg, &given.values));
@@ -115,20 +113,29 @@ pub fn merge(command: &Command, argv: &[OsString]) -> Result<ArgMatches, Stop> {
     bare.try_get_matches_from(line).map_err(Stop::Usage)
 }
 
+/// The subcommand that was given, with the names that lead to it.
+fn leaf<'a>(command: &'a Command, matches: &'a ArgMatches) -> Option<(Vec<OsString>, &'a Command, &'a ArgMatches)> {
+    let (mut path, mut options, mut given) = (Vec::new(), command, matches);
+    while let Some((name, inner)) = given.subcommand() {
+        options = options.find_subcommand(name)?;
+        given = inner;
+        path.push(name.into());
+    }
+    (!path.is_empty()).then_some((path, options, given))
+}
+
 /// Every value as it was typed: what is wrong with it is said here, together with all else.
 fn lenient(command: Command) -> Command {
     command.mut_subcommands(|sub| {
-        sub.mut_args(
-            |arg| {
-                if arg.get_action().takes_values() { arg.value_parser(OsStringValueParser::new()) } else { arg }
-            },
-        )
+        lenient(sub).mut_args(|arg| {
+            if arg.get_action().takes_values() { arg.value_parser(OsStringValueParser::new()) } else { arg }
+        })
     })
 }
 
 /// The environment was read already, and an empty variable is none.
 fn without_env(command: Command) -> Command {
-    command.mut_subcommands(|sub| sub.mut_args(|arg| arg.env(Resettable::Reset)))
+    command.mut_subcommands(|sub| without_env(sub).mut_args(|arg| arg.env(Resettable::Reset)))
 }
 
 /// What the command line or the environment says of an argument.

@@ -5,6 +5,7 @@ use proxima_dashboard::app::{Actor, App, anchor, licenses};
 use proxima_dashboard::config::AppConfig;
 use proxima_dashboard::entropy::OsEntropy;
 use proxima_dashboard::keyring::Keyring;
+use proxima_signing::VerifyError;
 use proxima_test_support::{
     DashboardProcess, Folder, TestApp, TestGateway, audited, database_url, first_broken, rows_matching, run_program,
 };
@@ -64,7 +65,8 @@ fn config_in(folder: &Folder) -> AppConfig {
 async fn expect_behind(gateway: &mut TestGateway) {
     let beat = gateway.beat().await;
     assert_eq!((beat.status, &beat.body["code"]), (503, &json!("database_behind_anchor")), "{beat:?}");
-    assert!(beat.signature.is_ok());
+    // It names no server: nothing was judged.
+    assert_eq!(beat.signature, Err(VerifyError::OtherServer));
 }
 
 async fn expect_retired(gateway: &mut TestGateway) {
@@ -128,8 +130,8 @@ async fn a_restored_database_gives_no_verdict_until_it_is_accepted(db: PgPool) {
 async fn what_a_gateway_was_told_is_in_the_anchor_when_the_dashboard_dies(db: PgPool) {
     let (folder, url) = (Folder::new(), database_url(&db));
     let app = TestApp::start(db.clone()).await;
-    let (admin, alice) = (app.admin().await, app.customer("alice").await);
     let process = DashboardProcess::start(PROGRAM, &url, &folder, &[]).await;
+    let (admin, alice) = (app.admin().await, app.customer("alice").await);
     let public_key = Keyring::load(&folder.join("keys.json")).unwrap().public_key().unwrap();
     let key: LicenseKey = licenses::reveal(&app.app, &Actor::console(), alice.server_id).await.unwrap();
     let mut gateway = TestGateway::new(&process.url, public_key, alice.server_id, key.clone());

@@ -65,12 +65,12 @@ async fn what_is_done_behind_the_triggers_back_is_found(db: PgPool) {
         ("UPDATE audit_head SET hash = sha256('x')", 20),
     ];
     for (statement, found) in tampering {
-        let script = format!("ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; {statement}");
+        let script = format!("ALTER TABLE audit_log DISABLE TRIGGER USER; {statement}");
         check(&db, &script, Some(found)).await;
     }
     // Put in behind the last one, correctly chained, but not by append_audit.
     let forged = format!(
-        "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; {again} WHERE false; \
+        "ALTER TABLE audit_log DISABLE TRIGGER USER; {again} WHERE false; \
          INSERT INTO audit_log SELECT 21, time, action, outcome, target, target_type, target_name, user_id, 'forged', metadata, ip, hash, \
          audit_row_hash(hash, (21, time, action, outcome, target, target_type, target_name, user_id, 'forged', metadata, ip, hash, hash)::audit_log) \
          FROM audit_log WHERE id = 20"
@@ -90,10 +90,10 @@ async fn check(db: &PgPool, script: &str, found: Option<i64>) {
         .await
         .unwrap_or_else(|error| panic!("{script}: {error}"));
     assert_eq!(first_broken(db).await.unwrap(), found, "{script}");
-    let restore = "ALTER TABLE audit_log DISABLE TRIGGER audit_log_is_append_only; \
+    let restore = "ALTER TABLE audit_log DISABLE TRIGGER USER; \
                    DELETE FROM audit_log; INSERT INTO audit_log SELECT * FROM kept; \
                    DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM kept_head; DROP TABLE kept, kept_head; \
-                   ALTER TABLE audit_log ENABLE TRIGGER audit_log_is_append_only;";
+                   ALTER TABLE audit_log ENABLE TRIGGER USER;";
     sqlx::raw_sql(restore).execute(db).await.unwrap();
 }
 

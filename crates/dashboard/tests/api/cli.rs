@@ -132,7 +132,11 @@ async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) 
     proxima_test_support::TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
     let rows = audited(&db, "server.config.export").await;
     assert_eq!((rows.len(), rows[0].username.as_str(), rows[0].target), (1, "console", Some(identity.server_id.0)));
-    assert_eq!(std::fs::read_dir(bench.data.path()).unwrap().count(), 2, "the key file and this one: no temporary");
+    assert_eq!(
+        std::fs::read_dir(bench.data.path()).unwrap().count(),
+        4,
+        "the key file, the anchor's two and this one: no temporary"
+    );
 
     expect_sentence(&export("nobody", process.url.clone()).await, 4, "nobody");
     expect_sentence(&export("admin", process.url.clone()).await, 4, "admin");

@@ -3,7 +3,7 @@
 use crate::PROGRAM;
 use proxima_test_support::{DashboardProcess, Finished, Folder, PASSWORD, database_url, run_program};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 async fn doctor(url: &str, data: &Folder, more: &[&str]) -> (Finished, Vec<(String, String, String)>) {
     let args = ["doctor", "--json", "--database-url", url, "--data-dir", data.path().to_str().unwrap()];
@@ -37,12 +37,16 @@ async fn it_finds_whether_the_public_url_leads_here(db: PgPool) {
     expect(&findings, "note", "gateway programs", "nothing can be installed");
 
     // Somebody else's dashboard, something else, and nothing.
-    let other = Folder::new();
-    let stranger = DashboardProcess::start(PROGRAM, &url, &other, &[]).await;
+    let (other, elsewhere) = (Folder::new(), format!("{}_other", data.path().file_name().unwrap().to_str().unwrap()));
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE \"{elsewhere}\""))).execute(&db).await.unwrap();
+    let own: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&db).await.unwrap();
+    let stranger = DashboardProcess::start(PROGRAM, &url.replace(&own, &elsewhere), &other, &[]).await;
     let (finished, findings) = doctor(&url, &data, &["--public-url", &stranger.url]).await;
     assert_eq!(finished.code, Some(1), "{findings:#?}");
     expect(&findings, "problem", "public URL", "another key file");
-    drop((process, stranger));
+    process.stop().await;
+    stranger.stop().await;
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE \"{elsewhere}\""))).execute(&db).await.unwrap();
     let (_, findings) = doctor(&url, &data, &["--public-url", "http://127.0.0.1:1"]).await;
     expect(&findings, "problem", "public URL", "cannot be reached from here");
     let (_, findings) = doctor(&url, &data, &["--public-url", "https://127.0.0.1:1"]).await;

@@ -1,7 +1,7 @@
 //! The data folder, the key file and the database.
 
 use super::Finding;
-use crate::app::{App, keys};
+use crate::app::{App, audit_chain, keys};
 use crate::cli::database::Database;
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
@@ -57,7 +57,7 @@ pub(super) async fn database(args: &DataArgs, database: &Database) -> Vec<Findin
         findings.push(skew(database).await);
         findings.push(key_file(args, database).await);
         findings.push(admins(database).await);
-        findings.push(anchor(args, database).await);
+        findings.extend(log_and_anchor(args, database).await);
     }
     findings
 }
@@ -144,24 +144,33 @@ async fn admins(database: &Database) -> Finding {
     Finding::of("admins", found)
 }
 
-async fn anchor(args: &DataArgs, database: &Database) -> Finding {
-    let name = "anchor";
+/// The whole log against its head and the anchor; then whether the database is the one that the anchor knows.
+async fn log_and_anchor(args: &DataArgs, database: &Database) -> Vec<Finding> {
+    let (log, anchor) = ("audit log", "anchor");
     if !args.key_file().exists() {
-        return Finding::ok(name, "none yet; the first start makes it");
+        return vec![Finding::ok(anchor, "none yet; the first start makes it")];
     }
-    let compare = async {
-        let keyring = Keyring::load(&args.key_file())?;
+    let app = Keyring::load(&args.key_file()).and_then(|keyring| {
         let config = AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() };
-        let app = App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), config)?;
-        Ok::<_, anyhow::Error>((app.anchor.compare(&database.pool).await?, app.anchor.report()))
+        App::new(database.pool.clone(), keyring, Arc::new(OsEntropy), config)
+    });
+    let app = match app {
+        Ok(app) => app,
+        // What is wrong with the key file was said.
+        Err(_) => return vec![Finding::problem(anchor, "cannot be read without the key file")],
     };
-    let found = match compare.await {
-        Ok((Ok(()), report)) => Ok(match report.mark {
+    let chain = match audit_chain::verify(&app, |_, _| ()).await {
+        Ok(Ok(_)) => Ok("its chain of hashes holds".to_owned()),
+        Ok(Err(tampering)) => Err(tampering.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let known = match app.anchor.compare(&database.pool).await {
+        Ok(Ok(())) => Ok(match app.anchor.report().mark {
             Some(mark) => format!("the database holds audit row {}, the last one known", mark.audit_id),
             None => "none yet; the next start makes it".to_owned(),
         }),
-        Ok((Err(lag), _)) => Err(lag.sentence),
-        Err(error) => Err(format!("{error:#}")),
+        Ok(Err(lag)) => Err(lag.sentence),
+        Err(error) => Err(error.to_string()),
     };
-    Finding::of(name, found)
+    vec![Finding::of(log, chain), Finding::of(anchor, known)]
 }

@@ -49,6 +49,8 @@ async fn a_backup_of_a_running_dashboard_is_restored_whole_and_opens_with_its_ke
     assert_eq!(rows_matching(&db, "users", "role = 'CUSTOMER'").await.len(), 1, "bob came after it");
     assert_eq!(audited(&db, "database.backup").await.len(), 1);
     assert_eq!(audited(&db, "database.restore").await.len(), 1);
+    let accepted = command(&["accept-restore", "--yes"]).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
     let process = DashboardProcess::start(PROGRAM, &url, &data, &[]).await;
     let house = House { db, url, data, process };
     house.admin().await.post(&reveal(alice.server_id), &json!({})).await.expect_status(200);
