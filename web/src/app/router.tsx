@@ -61,7 +61,7 @@ const enrollRoute = createRoute({
   beforeLoad: async ({ context, search }) => {
     const me = await signedIn(context.queryClient);
     if (me === null) throw redirect({ to: '/login', search, replace: true });
-    if (me.mustEnroll !== true) throw redirect({ to: homeOf(me.role), replace: true });
+    if (!me.mustEnroll) throw redirect({ to: homeOf(me.role), replace: true });
     return { me };
   },
   component: lazyRouteComponent(() => import('@/features/enroll/EnrollPage'), 'EnrollPage'),
@@ -77,7 +77,7 @@ const shellRoute = createRoute({
       const wanted = safeRedirect(location.href);
       throw redirect({ to: '/login', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
     }
-    if (me.mustEnroll === true) {
+    if (me.mustEnroll) {
       const wanted = safeRedirect(location.href);
       throw redirect({ to: '/enroll', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
     }

@@ -63,8 +63,8 @@ const WITH: Record<SignedInWith, string> = {
   RECOVERY_CODE: 'Recovery code',
 };
 
-function signedInWith(session: Session & { signedInWith?: SignedInWith }): string {
-  return session.signedInWith === undefined ? '–' : WITH[session.signedInWith];
+function signedInWith(session: Session): string {
+  return WITH[session.signedInWith];
 }
 
 function columns(signOut: (which: { sessionId: string }) => void): Column<Session>[] {
