@@ -161,20 +161,23 @@ impl Anchor {
         }
     }
 
-    /// Why the anchor cannot be read, after another try: a key file that was put back makes it readable.
-    fn read_again(&self) -> Option<String> {
+    /// Reads an anchor again that could not be read: a key file that was put back vouches for it. True when that made a
+    /// difference; else why it cannot be read still.
+    fn read_again(&self) -> Result<bool, String> {
         // The lock is let go of before anything else takes it.
         let unreadable = self.state().unreadable.clone();
-        let (Some(_), Some(file)) = (&unreadable, &self.file) else { return unreadable };
-        let stored = match file.read(&self.keyring) {
-            Ok(stored) => stored,
-            Err(error) => return Some(format!("{error:#}")),
-        };
+        let (Some(_), Some(file)) = (unreadable, &self.file) else { return Ok(false) };
+        let stored = file.read(&self.keyring).map_err(|error| format!("{error:#}"))?;
         let mark = stored.map(|stored| stored.mark);
         let mut state = self.state();
         (state.mark, state.durable, state.unreadable) = (mark.clone(), mark, None);
-        // What was read of the database was read for no anchor: the next look judges.
-        Some("it was read just now; try again".to_owned())
+        Ok(true)
+    }
+
+    /// What an anchor that cannot be read means. Without a signing key no gateway hears a verdict, and nothing vouches for
+    /// the anchor: people work on.
+    fn without_anchor(&self, reason: &str) -> Result<(), Lag> {
+        if self.keyring.signer_for(None).is_err() { Ok(()) } else { Err(unreadable(reason)) }
     }
 
     /// Judges a database by what was read of it after `mark` was taken. One that holds moves the anchor, on disk too,
@@ -183,15 +186,25 @@ impl Anchor {
     /// # Errors
     /// When the database cannot be asked further.
     pub async fn judge(&self, db: &PgPool, mark: Option<&Mark>, seen: &Seen) -> DbResult<Result<(), Lag>> {
-        if let Some(reason) = self.read_again() {
-            // Without a signing key no gateway hears a verdict, and nothing vouches for the anchor: people work on.
-            if self.keyring.signer_for(None).is_err() {
-                let mut state = self.state();
-                (state.lag, state.examined, state.looked) = (None, None, true);
-                return Ok(Ok(()));
+        match self.read_again() {
+            Ok(false) => self.judge_known(db, mark, seen).await,
+            Ok(true) => {
+                let mark = self.mark();
+                let seen = anchor::observe(db, mark.as_ref().map_or(0, |mark| mark.audit_id)).await?;
+                self.judge_known(db, mark.as_ref(), &seen).await
             }
-            return Ok(Err(self.lagging(seen, mark, unreadable(&reason))));
+            Err(reason) => Ok(match self.without_anchor(&reason) {
+                Err(lag) => Err(self.lagging(seen, mark, lag)),
+                Ok(()) => {
+                    let mut state = self.state();
+                    (state.lag, state.examined, state.looked) = (None, None, true);
+                    Ok(())
+                }
+            }),
         }
+    }
+
+    async fn judge_known(&self, db: &PgPool, mark: Option<&Mark>, seen: &Seen) -> DbResult<Result<(), Lag>> {
         if mark.is_none_or(|mark| mark.holds(seen)) {
             self.advance(seen);
             self.secure(db, seen).await;
@@ -223,8 +236,9 @@ impl Anchor {
     pub async fn compare(&self, db: &PgPool) -> DbResult<Result<(), Lag>> {
         let mark = self.mark();
         let seen = anchor::observe(db, mark.as_ref().map_or(0, |mark| mark.audit_id)).await?;
-        if let Some(reason) = self.state().unreadable.clone() {
-            return Ok(Err(unreadable(&reason)));
+        let unreadable_because = self.state().unreadable.clone();
+        if let Some(reason) = unreadable_because {
+            return Ok(self.without_anchor(&reason));
         }
         match mark {
             Some(mark) if !mark.holds(&seen) => Ok(self.examine(db, &mark, &seen).await?.map_or(Ok(()), Err)),
