@@ -18,7 +18,11 @@ fn json_routes(user: &str, server: &str) -> Vec<(Method, String, Value)> {
             let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
             // Of a choice, the first.
             let schema = schema.pointer("/oneOf/0").unwrap_or(schema).clone();
-            let path = path.replace("{userId}", user).replace("{serverId}", server).replace("{passkeyId}", user);
+            let path = path
+                .replace("{userId}", user)
+                .replace("{serverId}", server)
+                .replace("{passkeyId}", user)
+                .replace("{endpointId}", user);
             routes.push((Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(), path, schema));
         }
     }
@@ -53,6 +57,7 @@ async fn bodies_that_are_not_the_documented_json_are_refused(db: PgPool) {
                 text if text.contains("roles") || text.contains("Role") => json!("CUSTOMER"),
                 text if text.contains("\"array\"") => json!([]),
                 text if text.contains("\"integer\"") => json!(1),
+                text if text.contains("\"boolean\"") => json!(true),
                 _ => json!("fine-otter-8-words"),
             };
             required.insert(name.clone(), value);

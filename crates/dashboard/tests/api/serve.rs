@@ -64,7 +64,7 @@ async fn several_that_start_at_once_make_one_admin_and_share_one_key_file(db: Pg
         }
     }
     let tables = std::fs::read_dir(data.path()).unwrap().count();
-    assert_eq!(tables, 1, "the key file, and no temporary one");
+    assert_eq!(tables, 3, "the key file, the anchor's two, and no temporary one");
 }
 
 async fn refuses(url: &str, data: &Folder, extra: &[&str], part: &str) {
