@@ -92,7 +92,8 @@ async fn without_the_key_file_it_starts_says_so_and_makes_no_other(db: PgPool) {
     let admin = house.admin().await;
     admin.post(&reveal(gateway.server_id), &json!({})).await.problem(503, "master_key_missing");
     let license = format!("/api/v1/servers/{}/license", gateway.server_id);
-    admin.post(&format!("{license}/regenerate"), &json!({})).await.expect_status(200);
+    let answer = admin.post(&format!("{license}/regenerate"), &json!({})).await;
+    assert_eq!(answer.status, 200, "{}", house.process.output());
     admin.post(&reveal(gateway.server_id), &json!({})).await.expect_status(200);
     let refused = house.command(&["rotate-master-key", "--replace-lost"]).await;
     assert!(refused.stderr.contains("has every master key in use"), "{refused:?}");
