@@ -318,11 +318,33 @@ fn is_leaked(text: &str) -> bool {
 /// Words of this product, which are tried first here.
 const PRODUCT_WORDS: [&str; 4] = ["proxima", "gateway", "dashboard", "proximagateway"];
 
+/// What a password must hold beside the words that are tried first, in letters and digits.
+const BEYOND_MIN_CHARS: usize = 4;
+
+/// How many letters and digits are left without the words (of three characters or more).
+fn beyond(text: &str, words: &[&str]) -> usize {
+    let lower = Zeroizing::new(text.to_lowercase());
+    let mut rest = Zeroizing::new(lower.chars().filter(|c| c.is_alphanumeric()).collect::<String>());
+    if rest.is_empty() {
+        return lower.chars().count();
+    }
+    for word in words.iter().filter(|word| word.chars().count() >= 3) {
+        rest = Zeroizing::new(rest.replace(&word.to_lowercase(), ""));
+    }
+    rest.chars().count()
+}
+
 /// Why a password would be guessed within the first ten thousand or so tries (zxcvbn scores 0
 /// and 1 of 4), or `None`.
 fn weakness(text: &str, related: &[&str]) -> Option<String> {
     let related: Vec<&str> = related.iter().copied().chain(PRODUCT_WORDS).collect();
     let estimate = zxcvbn::zxcvbn(text, &related);
+    if beyond(text, &related) < BEYOND_MIN_CHARS {
+        return Some(
+            "This password is made of names that are tried first. Use several unrelated words or a generated password."
+                .to_owned(),
+        );
+    }
     if estimate.score() > zxcvbn::Score::One {
         return None;
     }
@@ -378,11 +400,11 @@ mod tests {
     #[test]
     fn a_weak_password_is_refused_with_the_reason() {
         for weak in ["alicesmith", "aliceSmith1", "proximagateway", "Gateway-proxima", "abcdefghijk1"] {
-            let error = Password::parse("password", weak, &["alicesmith"]).expect_err("weak");
+            let error = Password::parse("password", weak, &["alicesmith"]).expect_err(weak);
             assert_eq!(error.code, "weak", "{weak}");
         }
         for leaked in ["password", "12345678", "PassWord1", "rfkbybyuhfl"] {
-            let error = Password::parse("password", leaked, &[]).expect_err("leaked");
+            let error = Password::parse("password", leaked, &[]).expect_err(leaked);
             assert_eq!(error.code, "breached", "{leaked}");
         }
         assert_eq!(Password::parse("password", "short1!", &[]).expect_err("7 characters").code, "too_short");
