@@ -45,12 +45,26 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 pub async fn keep_anchor(app: Arc<App>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = None;
     loop {
         ticks.tick().await;
-        if let Err(error) = anchor::look(&app).await {
+        if let Err(error) = look_and_tell(&app, &mut told).await {
             tracing::debug!(error = ?anyhow::Error::from(error), "the database cannot be compared with the anchor now");
         }
     }
+}
+
+/// Compares the database with the anchor, and notifies when the outcome is another than the one that was `told`.
+///
+/// # Errors
+/// When the database is not to be had; the next look tells then.
+pub async fn look_and_tell(app: &App, told: &mut Option<bool>) -> AppResult<()> {
+    let behind = anchor::look(app).await?.is_err();
+    if *told != Some(behind) {
+        telling::database_behind_anchor(app, behind).await?;
+        *told = Some(behind);
+    }
+    Ok(())
 }
 
 /// Removes audit rows by the policy until the process ends.

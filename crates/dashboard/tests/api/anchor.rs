@@ -4,6 +4,7 @@ use crate::PROGRAM;
 use proxima_dashboard::app::{Actor, App, anchor, licenses};
 use proxima_dashboard::config::AppConfig;
 use proxima_dashboard::entropy::OsEntropy;
+use proxima_dashboard::jobs;
 use proxima_dashboard::keyring::Keyring;
 use proxima_signing::VerifyError;
 use proxima_test_support::{
@@ -104,6 +105,13 @@ async fn a_restored_database_gives_no_verdict_until_it_is_accepted(db: PgPool) {
     let form = json!({ "username": "carol", "password": proxima_test_support::PASSWORD, "role": "CUSTOMER" });
     admin.post("/api/v1/users", &form).await.problem(409, "database_behind_anchor");
     admin.get("/api/v1/users").await.expect_status(200);
+    // Told once.
+    let mut told = None;
+    for _ in 0..2 {
+        jobs::look_and_tell(&app.app, &mut told).await.unwrap();
+        let open = "kind = 'database.behind_anchor'";
+        assert_eq!((told, rows_matching(&app.db, "notification_episodes", open).await.len()), (Some(true), 1));
+    }
     let state = admin.get("/api/v1/audit/integrity").await.expect(200);
     assert_eq!(state["state"], "BEHIND", "{state}");
     assert!(state["sentence"].as_str().unwrap().contains("accept-restore"), "{state}");
@@ -114,6 +122,8 @@ async fn a_restored_database_gives_no_verdict_until_it_is_accepted(db: PgPool) {
     let accepted = anchor::accept(&app.app, &Actor::console(), &plan).await.unwrap();
     assert_eq!((accepted.incarnation, accepted.retirements), (2, 1));
     assert!(anchor::plan(&app.app).await.unwrap().is_none());
+    jobs::look_and_tell(&app.app, &mut told).await.unwrap();
+    assert_eq!(rows_matching(&app.db, "notification_episodes", "kind = 'database.behind_anchor'").await.len(), 0);
     let row = &audited(&app.db, "database.restore.accept").await[0];
     assert_eq!(row.metadata["known"]["id"].as_i64(), plan.known.as_ref().map(|mark| mark.audit_id));
     assert_eq!(first_broken(&app.db).await.unwrap(), None);
