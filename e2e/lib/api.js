@@ -9,7 +9,17 @@ import { ADMIN } from './dashboard.js';
  * @param {{ username: string, password: string }} [who]
  */
 export async function signInApi(url, who = ADMIN) {
-  let cookie = '';
+  /** @type {Map<string, string>} */
+  const cookies = new Map();
+
+  /** As a browser would: in whatever order they come. @param {Headers} headers */
+  function keepCookies(headers) {
+    for (const line of headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=;]+)=([^;]*)/.exec(line) ?? [];
+      if (value === '') cookies.delete(name);
+      else cookies.set(name, value);
+    }
+  }
 
   /**
    * @param {string} method
@@ -19,9 +29,10 @@ export async function signInApi(url, who = ADMIN) {
   async function attempt(method, path, body) {
     const answer = await fetch(`${url}/api/v1${path}`, {
       method,
-      headers: { cookie, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: { cookie: [...cookies].map((pair) => pair.join('=')).join('; '), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    keepCookies(answer.headers);
     const text = await answer.text();
     const json = answer.headers.get('content-type')?.includes('json') === true;
     return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
@@ -41,7 +52,6 @@ export async function signInApi(url, who = ADMIN) {
 
   const answer = await attempt('POST', '/auth/login', { username: who.username, password: who.password });
   if (answer.status !== 200) throw new Error(`cannot sign in as ${who.username}: ${JSON.stringify(answer.body)}`);
-  cookie = (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
 
   return {
     attempt,
@@ -49,7 +59,8 @@ export async function signInApi(url, who = ADMIN) {
     me: answer.body,
     /** The session's cookie, for a browser that need not type. */
     cookie() {
-      const [name = '', value = ''] = cookie.split('=');
+      const [name, value] = [...cookies].find(([name]) => name.endsWith('proxima_session')) ?? [];
+      if (name === undefined || value === undefined) throw new Error(`${who.username} has no session`);
       return { name, value, url };
     },
     /**

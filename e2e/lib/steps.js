@@ -1,5 +1,3 @@
-import { photographAll } from './browser.js';
-
 /**
  * Steps that build on each other: after one that failed the others fail at once.
  * @param {import('node:test').TestContext} t
@@ -13,7 +11,6 @@ export function steps(t) {
         await act();
       } catch (error) {
         broken = true;
-        await photographAll(name);
         throw error;
       }
     });

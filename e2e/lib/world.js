@@ -2,9 +2,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { after, afterEach } from 'node:test';
 import { signInApi } from './api.js';
-import { launch, openPerson } from './browser.js';
+import { launch, openPerson, photographAll } from './browser.js';
 import { startDashboard } from './dashboard.js';
 import { createGateway } from './gateway.js';
 import { startSite } from './site.js';
@@ -20,6 +20,9 @@ export async function startWorld(options = {}) {
   const endings = [];
   after(async () => {
     for (const end of endings.reverse()) await end();
+  });
+  afterEach(async (context) => {
+    if ('error' in context && context.error) await photographAll(context.name);
   });
   const folder = mkdtempSync(join(tmpdir(), 'proxima-e2e-'));
   // PostgreSQL's user passes through it to its own folder.

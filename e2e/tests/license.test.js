@@ -56,7 +56,8 @@ test('a customer never sees a key', async () => {
   await signIn(page, { username: 'blind', password: CUSTOMER_PASSWORD });
   await visible(card(page, 'Manage'));
   await goTo(page, 'Account');
-  await visible(card(page, 'Sessions'));
+  await page.getByRole('link', { name: 'Security', exact: true }).click();
+  await visible(card(page, 'Sessions').getByText('This device'));
   const everything = (await Promise.all(answers)).join('\n');
   assert.match(everything, /blind's Server/);
   assert.equal(everything.includes(key), false);

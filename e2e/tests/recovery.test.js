@@ -127,7 +127,7 @@ const LISTS = /** @type {const} */ ([
   { path: '/admin/users', asks: '**/api/v1/users?*', failure: 'The users could not be loaded', shows: 'mara' },
   { path: '/admin/audit', asks: '**/api/v1/audit?*', failure: 'The audit log could not be loaded', shows: 'user.create' },
   { path: '/admin/settings', asks: '**/api/v1/settings', failure: 'The settings could not be loaded', shows: 'Offline limit in days' },
-  { path: '/account', asks: '**/api/v1/me/sessions', failure: 'Your sessions could not be loaded', shows: 'This device' },
+  { path: '/account/security', asks: '**/api/v1/me/sessions', failure: 'Your sessions could not be loaded', shows: 'This device' },
   { path: `/admin/users/${mara.id}`, asks: '**/api/v1/servers/*/license', failure: 'The license could not be loaded', shows: 'License key' },
   { path: `/admin/users/${mara.id}`, asks: '**/api/v1/servers/*/config', failure: 'The configuration could not be loaded', shows: 'Listen port' },
 ]);
