@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { utcFromLocalInput } from '@/lib/time';
-import { api, loose, unwrap } from './client';
+import { api, unwrap } from './client';
 import type { AuditEntry, Settings } from './types';
 
 export const fleetQuery = queryOptions({
@@ -50,19 +50,13 @@ function auditParameters(filters: AuditFilters): AuditFilters {
 }
 
 /** A page may hold fewer entries than asked for, even none, and not be the last: then it says how far back it looked. */
-export interface AuditPageOf {
-  items: AuditEntry[];
-  nextCursor?: string | null;
-  searchedTo?: string | null;
-}
-
 export function auditQuery(filters: AuditFilters) {
   const parameters = auditParameters(filters);
   return infiniteQueryOptions({
     queryKey: ['audit', 'list', parameters],
     queryFn: ({ pageParam, signal }) =>
       unwrap(
-        loose.GET<AuditPageOf>('/api/v1/audit', {
+        api.GET('/api/v1/audit', {
           params: { query: { ...parameters, limit: 50, ...(pageParam === null ? {} : { cursor: pageParam }) } },
           signal,
         }),
@@ -86,44 +80,23 @@ export function auditExportUrl(filters: AuditFilters, format: ExportFormat): str
   return `/api/v1/audit/export?${query}`;
 }
 
-export interface AuditIntegrity {
-  state: 'CURRENT' | 'BEHIND' | 'FOREIGN' | 'EMPTIED' | 'ANCHOR_UNREADABLE' | 'UNKNOWN';
-  sentence: string;
-  installationId: string;
-  incarnation: number;
-  head: { id: number; hash: string };
-  anchored: { id: number; hash: string; time: string } | null;
-  anchorDurable: boolean;
-  anchorProblem: string | null;
-  publicKey: { keyId: string; key: string } | null;
-}
-
 /** For admins. */
 export const integrityQuery = queryOptions({
   queryKey: ['audit', 'integrity'],
-  queryFn: ({ signal }) => unwrap(loose.GET<AuditIntegrity>('/api/v1/audit/integrity', { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/audit/integrity', { signal })),
   refetchInterval: 30_000,
   staleTime: 10_000,
 });
 
-export interface AuditRetention {
-  /** null keeps everything. */
-  days: number | null;
-  minDays: number;
-  maxDays: number;
-  oldest: string | null;
-  pruned: { throughId: number; hash: string; at: string; rows: number } | null;
-}
-
 export const retentionQuery = queryOptions({
   queryKey: ['audit', 'retention'],
-  queryFn: ({ signal }) => unwrap(loose.GET<AuditRetention>('/api/v1/audit/retention', { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/audit/retention', { signal })),
 });
 
 export function useUpdateRetention() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (days: number | null) => unwrap(loose.PUT<AuditRetention>('/api/v1/audit/retention', { body: { days } })),
+    mutationFn: (days: number | null) => unwrap(api.PUT('/api/v1/audit/retention', { body: { days } })),
     onSuccess: (retention) => {
       client.setQueryData(retentionQuery.queryKey, retention);
       void client.invalidateQueries({ queryKey: ['audit', 'list'] });

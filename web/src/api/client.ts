@@ -50,14 +50,3 @@ export async function unwrap<T>(call: Promise<Answer<T>>): Promise<T> {
   }
   return answer.data as T;
 }
-
-interface Options {
-  params?: { path?: Record<string, string>; query?: Record<string, string | number | undefined> };
-  body?: unknown;
-  signal?: AbortSignal;
-}
-
-type Loose = Record<'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', <T>(path: string, options?: Options) => Promise<Answer<T>>>;
-
-/** The same client for routes that the API's document does not describe yet. */
-export const loose = api as unknown as Loose;

@@ -1,120 +1,26 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import { loose, unwrap } from './client';
+import { api, unwrap } from './client';
+import type { components } from './schema';
+import type { Delivery, DeliveryState, EndpointFields, NotificationSettingsFields } from './types';
 
-export type EndpointKind = 'WEBHOOK' | 'EMAIL';
-export type DeliveryState = 'WAITING' | 'DELIVERED' | 'FAILED' | 'CANCELLED';
-
-export interface NotificationEvent {
-  type: string;
-  title: string;
-  description: string;
-}
-
-export interface Endpoint {
-  id: string;
-  kind: EndpointKind;
-  description: string;
-  url: string | null;
-  recipients: string[];
-  events: string[];
-  enabled: boolean;
-  disabledReason: 'BY_ADMIN' | 'GONE' | 'FAILURES' | null;
-  disabledAt: string | null;
-  failingSince: string | null;
-  lastDeliveredAt: string | null;
-  waiting: number;
-  previousSecretUntil: string | null;
-  createdAt: string;
-  updatedAt: string;
-}
-
-export interface EndpointFields {
-  description: string;
-  url?: string;
-  recipients?: string[];
-  events: string[];
-  enabled: boolean;
-}
-
-export interface EndpointSecret {
-  secret: string;
-  previousSecret: string | null;
-  previousSecretUntil: string | null;
-}
-
-export interface Attempt {
-  number: number;
-  at: string;
-  durationMs: number;
-  statusCode: number | null;
-  outcome: string;
-  message: string;
-  response: string | null;
-}
-
-export interface Delivery {
-  id: string;
-  endpointId: string;
-  eventId: string;
-  eventType: string;
-  summary: string;
-  state: DeliveryState;
-  attempts: number;
-  createdAt: string;
-  nextAttemptAt: string | null;
-  finishedAt: string | null;
-  lastAttempt: Attempt | null;
-}
-
-export interface DeliveryDetail extends Delivery {
-  payload: Record<string, unknown>;
-  log: Attempt[];
-}
-
-export type SmtpTls = 'STARTTLS' | 'TLS' | 'NONE';
-
-export interface Smtp {
-  host: string;
-  port: number;
-  tls: SmtpTls;
-  username: string | null;
-  passwordStored: boolean;
-  from: string;
-}
-
-export interface NotificationSettings {
-  licenseEndingHours: number;
-  offlineSettleMinutes: number;
-  silentHours: number;
-  smtp: Smtp | null;
-  updatedAt: string | null;
-}
-
-/** `password` left out keeps the stored one, null forgets it. */
-export type SmtpFields = Omit<Smtp, 'passwordStored'> & { password?: string | null };
-
-export type NotificationSettingsFields = Omit<NotificationSettings, 'smtp' | 'updatedAt'> & { smtp: SmtpFields | null };
-
-const ROOT = '/api/v1/notifications';
-const ENDPOINT = `${ROOT}/endpoints/{endpointId}`;
 const KEY = 'notifications';
 
 export const notificationEventsQuery = queryOptions({
   queryKey: [KEY, 'events'],
-  queryFn: ({ signal }) => unwrap(loose.GET<{ items: NotificationEvent[] }>(`${ROOT}/events`, { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/notifications/events', { signal })),
   staleTime: 600_000,
 });
 
 export const endpointsQuery = queryOptions({
   queryKey: [KEY, 'endpoints'],
-  queryFn: ({ signal }) => unwrap(loose.GET<{ items: Endpoint[] }>(`${ROOT}/endpoints`, { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/notifications/endpoints', { signal })),
   refetchInterval: 15_000,
 });
 
 export function endpointQuery(endpointId: string) {
   return queryOptions({
     queryKey: [KEY, 'endpoint', endpointId],
-    queryFn: ({ signal }) => unwrap(loose.GET<Endpoint>(ENDPOINT, { params: { path: { endpointId } }, signal })),
+    queryFn: ({ signal }) => unwrap(api.GET('/api/v1/notifications/endpoints/{endpointId}', { params: { path: { endpointId } }, signal })),
     refetchInterval: 10_000,
   });
 }
@@ -129,7 +35,7 @@ export function deliveriesQuery(endpointId: string, state: DeliveryState | undef
     queryKey: [KEY, 'deliveries', endpointId, state ?? 'ALL'],
     queryFn: ({ pageParam, signal }) =>
       unwrap(
-        loose.GET<{ items: Delivery[]; nextCursor: string | null }>(`${ENDPOINT}/deliveries`, {
+        api.GET('/api/v1/notifications/endpoints/{endpointId}/deliveries', {
           params: { path: { endpointId }, query: { limit: 50, state, cursor: pageParam ?? undefined } },
           signal,
         }),
@@ -145,14 +51,14 @@ export function deliveryQuery(deliveryId: string) {
   return queryOptions({
     queryKey: [KEY, 'delivery', deliveryId],
     queryFn: ({ signal }) =>
-      unwrap(loose.GET<DeliveryDetail>(`${ROOT}/deliveries/{deliveryId}`, { params: { path: { deliveryId } }, signal })),
+      unwrap(api.GET('/api/v1/notifications/deliveries/{deliveryId}', { params: { path: { deliveryId } }, signal })),
     refetchInterval: ({ state }) => (state.data?.state === 'WAITING' ? 2_000 : false),
   });
 }
 
 export const notificationSettingsQuery = queryOptions({
   queryKey: [KEY, 'settings'],
-  queryFn: ({ signal }) => unwrap(loose.GET<NotificationSettings>(`${ROOT}/settings`, { signal })),
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/notifications/settings', { signal })),
 });
 
 function useRefresh() {
@@ -165,8 +71,8 @@ function useRefresh() {
 export function useCreateEndpoint() {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (body: EndpointFields & { kind: EndpointKind }) =>
-      unwrap(loose.POST<{ endpoint: Endpoint; secret: string | null }>(`${ROOT}/endpoints`, { body })),
+    mutationFn: (body: components['schemas']['CreateNotificationEndpointRequest']) =>
+      unwrap(api.POST('/api/v1/notifications/endpoints', { body })),
     // The secret is shown once, and kept in no cache.
     gcTime: 0,
     onSuccess: () => {
@@ -179,7 +85,7 @@ export function useUpdateEndpoint(endpointId: string) {
   const client = useQueryClient();
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (body: EndpointFields) => unwrap(loose.PUT<Endpoint>(ENDPOINT, { params: { path: { endpointId } }, body })),
+    mutationFn: (body: EndpointFields) => unwrap(api.PUT('/api/v1/notifications/endpoints/{endpointId}', { params: { path: { endpointId } }, body })),
     onSuccess: (endpoint) => {
       client.setQueryData(endpointQuery(endpointId).queryKey, endpoint);
       refresh('endpoints', 'deliveries');
@@ -191,7 +97,7 @@ export function useDeleteEndpoint() {
   const client = useQueryClient();
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: (endpointId: string) => unwrap(loose.DELETE<undefined>(ENDPOINT, { params: { path: { endpointId } } })),
+    mutationFn: (endpointId: string) => unwrap(api.DELETE('/api/v1/notifications/endpoints/{endpointId}', { params: { path: { endpointId } } })),
     onSuccess: (_, endpointId) => {
       client.removeQueries({ queryKey: endpointQuery(endpointId).queryKey });
       refresh('endpoints');
@@ -202,7 +108,7 @@ export function useDeleteEndpoint() {
 export function useEndpointSecret(endpointId: string, act: 'reveal' | 'rotate') {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => unwrap(loose.POST<EndpointSecret>(`${ENDPOINT}/secret/${act}`, { params: { path: { endpointId } } })),
+    mutationFn: () => unwrap(api.POST(`/api/v1/notifications/endpoints/{endpointId}/secret/${act}`, { params: { path: { endpointId } } })),
     gcTime: 0,
     onSuccess: () => {
       if (act === 'rotate') refresh('endpoint', 'endpoints');
@@ -213,7 +119,7 @@ export function useEndpointSecret(endpointId: string, act: 'reveal' | 'rotate') 
 export function useTestEndpoint(endpointId: string) {
   const refresh = useRefresh();
   return useMutation({
-    mutationFn: () => unwrap(loose.POST<Delivery>(`${ENDPOINT}/test`, { params: { path: { endpointId } } })),
+    mutationFn: () => unwrap(api.POST('/api/v1/notifications/endpoints/{endpointId}/test', { params: { path: { endpointId } } })),
     onSuccess: () => {
       refresh('deliveries', 'endpoint', 'endpoints');
     },
@@ -224,7 +130,7 @@ export function useRedeliver() {
   const refresh = useRefresh();
   return useMutation({
     mutationFn: (deliveryId: string) =>
-      unwrap(loose.POST<Delivery>(`${ROOT}/deliveries/{deliveryId}/redeliver`, { params: { path: { deliveryId } } })),
+      unwrap(api.POST('/api/v1/notifications/deliveries/{deliveryId}/redeliver', { params: { path: { deliveryId } } })),
     onSuccess: () => {
       refresh('deliveries', 'delivery', 'endpoint');
     },
@@ -234,7 +140,7 @@ export function useRedeliver() {
 export function useUpdateNotificationSettings() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (body: NotificationSettingsFields) => unwrap(loose.PUT<NotificationSettings>(`${ROOT}/settings`, { body })),
+    mutationFn: (body: NotificationSettingsFields) => unwrap(api.PUT('/api/v1/notifications/settings', { body })),
     onSuccess: (settings) => {
       client.setQueryData(notificationSettingsQuery.queryKey, settings);
     },
@@ -244,6 +150,6 @@ export function useUpdateNotificationSettings() {
 export function useTestMail() {
   return useMutation({
     mutationFn: (recipient: string) =>
-      unwrap(loose.POST<{ accepted: boolean; message: string; answer: string | null }>(`${ROOT}/settings/test`, { body: { recipient } })),
+      unwrap(api.POST('/api/v1/notifications/settings/test', { body: { recipient } })),
   });
 }

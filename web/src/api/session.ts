@@ -1,8 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import type { SecondFactorNeeded } from './access';
-import { api, loose, unwrap } from './client';
+import { api, unwrap } from './client';
 import { ApiError } from './problem';
-import type { LoginRequest, Me } from './types';
+import type { LoginRequest, Me, SecondFactorNeeded } from './types';
 
 export const meQuery = queryOptions({
   queryKey: ['me'],
@@ -45,7 +44,7 @@ export function useWelcome(): (me: Me) => void {
 export function useLogin() {
   return useMutation({
     mutationFn: (body: LoginRequest): Promise<Me | SecondFactorNeeded> =>
-      unwrap(loose.POST<Me | SecondFactorNeeded>('/api/v1/auth/login', { body })),
+      unwrap(api.POST('/api/v1/auth/login', { body })),
   });
 }
 
@@ -85,7 +84,7 @@ export function useEndSessions() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (which: { sessionId: string } | 'others') => {
-      if (which === 'others') await unwrap(loose.DELETE<{ ended: number }>('/api/v1/me/sessions'));
+      if (which === 'others') await unwrap(api.DELETE('/api/v1/me/sessions'));
       else await unwrap(api.DELETE('/api/v1/me/sessions/{sessionId}', { params: { path: which } }));
     },
     onSettled: () => client.invalidateQueries({ queryKey: sessionsQuery.queryKey }),

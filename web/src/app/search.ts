@@ -1,6 +1,6 @@
 import { USER_SORTS, type UserFilters } from '@/api/users';
 import type { AuditFilters } from '@/api/admin';
-import type { EndpointKind } from '@/api/notifications';
+import type { EndpointKind } from '@/api/types';
 import { LICENSE_OPTIONS, ROLE_OPTIONS, SERVER_STATUS_OPTIONS } from '@/lib/words';
 
 type Raw = Record<string, unknown>;

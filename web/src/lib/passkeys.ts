@@ -1,5 +1,8 @@
-import { browserSupportsWebAuthn, startAuthentication, startRegistration, WebAuthnError } from '@simplewebauthn/browser';
-import type { AddCeremony, SignCeremony, SignedCeremony } from '@/api/access';
+import {
+  browserSupportsWebAuthn, startAuthentication, startRegistration, WebAuthnError,
+  type PublicKeyCredentialCreationOptionsJSON, type PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/browser';
+import type { Ceremony, SignedCeremony } from '@/api/access';
 import { ApiError } from '@/api/problem';
 
 /** Passkeys belong to a domain: elsewhere the browser refuses them, so they are not offered there. */
@@ -9,15 +12,19 @@ export function passkeysUsable(options: { rpId: string | null } | undefined, hos
   return hostname === rpId || hostname.endsWith(`.${rpId}`);
 }
 
+/** What passes between the dashboard and the browser is WebAuthn's own; the API's document calls it an object. */
+type Credential = SignedCeremony['credential'];
+
 /** Has the browser sign; with `autofill` it waits until a passkey is chosen from the list below the field. */
-export async function signWithPasskey({ ceremonyId, publicKey }: SignCeremony, autofill = false): Promise<SignedCeremony> {
-  const credential = await startAuthentication({ optionsJSON: publicKey, useBrowserAutofill: autofill, verifyBrowserAutofillInput: false });
-  return { ceremonyId, credential };
+export async function signWithPasskey({ ceremonyId, publicKey }: Ceremony, autofill = false): Promise<SignedCeremony> {
+  const optionsJSON = publicKey as unknown as PublicKeyCredentialRequestOptionsJSON;
+  const credential = await startAuthentication({ optionsJSON, useBrowserAutofill: autofill, verifyBrowserAutofillInput: false });
+  return { ceremonyId, credential: credential as unknown as Credential };
 }
 
-export async function createPasskey({ ceremonyId, publicKey }: AddCeremony) {
-  const credential = await startRegistration({ optionsJSON: publicKey });
-  return { ceremonyId, credential };
+export async function createPasskey({ ceremonyId, publicKey }: Ceremony): Promise<SignedCeremony> {
+  const credential = await startRegistration({ optionsJSON: publicKey as unknown as PublicKeyCredentialCreationOptionsJSON });
+  return { ceremonyId, credential: credential as unknown as Credential };
 }
 
 /** What the browser's refusal means, in words; null when it was not the browser that refused. */

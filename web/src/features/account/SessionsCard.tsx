@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { sessionsQuery, useEndSessions } from '@/api/session';
-import type { Session, SignedInWith } from '@/api/types';
+import type { Session, ProofMethod } from '@/api/types';
 import { DataTable, type Column } from '@/components/DataTable';
 import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
@@ -56,7 +56,7 @@ export function SessionsCard() {
   );
 }
 
-const WITH: Record<SignedInWith, string> = {
+const WITH: Record<ProofMethod, string> = {
   PASSWORD: 'Password',
   TOTP: 'Password and code',
   PASSKEY: 'Passkey',

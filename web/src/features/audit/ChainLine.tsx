@@ -1,6 +1,7 @@
 import { Tooltip } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { integrityQuery, type AuditIntegrity } from '@/api/admin';
+import { integrityQuery } from '@/api/admin';
+import type { AuditIntegrity } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { RelativeTime } from '@/components/RelativeTime';
 import { StatusDot } from '@/components/StatusDot';

@@ -1,8 +1,9 @@
 import { Anchor, Button, Group, NumberInput, Radio, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type SubmitEvent } from 'react';
-import { auditExportUrl, retentionQuery, useUpdateRetention, type AuditRetention } from '@/api/admin';
+import { auditExportUrl, retentionQuery, useUpdateRetention } from '@/api/admin';
 import { mapProblem } from '@/api/problem';
+import type { AuditRetention } from '@/api/types';
 import { Dialog } from '@/components/Dialog';
 import { Notice } from '@/components/Notice';
 import { RelativeTime } from '@/components/RelativeTime';
@@ -101,7 +102,7 @@ function RetentionForm({ retention, onClose }: { retention: AuditRetention; onCl
         )}
         {retention.pruned !== null && (
           <Text size="xs" c="dimmed">
-            {retention.pruned.rows} entries, through #{retention.pruned.throughId}, were removed <RelativeTime at={retention.pruned.at} />.
+            Entries up to #{retention.pruned.throughId} were removed <RelativeTime at={retention.pruned.at} />.
           </Text>
         )}
         {failure !== null && <Notice tone="bad">{failure}</Notice>}

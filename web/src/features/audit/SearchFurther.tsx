@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import type { AuditPageOf } from '@/api/admin';
+import type { AuditPageOf } from '@/api/types';
 import { RelativeTime } from '@/components/RelativeTime';
 import classes from './audit.module.css';
 

@@ -1,29 +1,33 @@
 import { Anchor, Button, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type SubmitEvent } from 'react';
-import { authOptionsQuery, beginSecondFactorPasskey, proveSecondFactor, type FactorMethod, type SecondFactorProof } from '@/api/access';
+import { authOptionsQuery, beginSecondFactorPasskey, proveSecondFactor } from '@/api/access';
 import { isCode, mapProblem } from '@/api/problem';
-import type { Me } from '@/api/types';
+import type { Me, ProofMethod, SecondFactorRequest } from '@/api/types';
 import { CodeInput } from '@/components/CodeInput';
 import { Notice } from '@/components/Notice';
 import { TooManyTries } from '@/components/TooManyTries';
 import { passkeyMessage, passkeysUsable, signWithPasskey } from '@/lib/passkeys';
 import { useThrottle } from '@/lib/throttle';
 
-const SAYS: Record<FactorMethod, string> = {
+/** What is offered, best first; the password was the first factor. */
+const SECOND = ['TOTP', 'PASSKEY', 'RECOVERY_CODE'] as const;
+type SecondMethod = (typeof SECOND)[number];
+
+const SAYS: Record<SecondMethod, string> = {
   TOTP: 'Open your authenticator app and enter the code that it shows for this dashboard.',
   PASSKEY: 'Use the passkey that you added to your account.',
   RECOVERY_CODE: 'Enter one of the recovery codes that you saved. Each works once.',
 };
 
-const INSTEAD: Record<FactorMethod, string> = {
+const INSTEAD: Record<SecondMethod, string> = {
   TOTP: 'Use an authenticator code',
   PASSKEY: 'Use a passkey',
   RECOVERY_CODE: 'Use a recovery code',
 };
 
 interface SecondFactorFormProps {
-  methods: FactorMethod[];
+  methods: ProofMethod[];
   onSignedIn: (me: Me) => void;
   /** Back to the password, because it took too long or somebody wants to. */
   onStartAgain: (why: string | null) => void;
@@ -31,16 +35,16 @@ interface SecondFactorFormProps {
 
 export function SecondFactorForm({ methods, onSignedIn, onStartAgain }: SecondFactorFormProps) {
   const options = useQuery(authOptionsQuery);
-  const usable = methods.filter((method) => method !== 'PASSKEY' || passkeysUsable(options.data));
-  const [chosen, setChosen] = useState<FactorMethod | null>(null);
-  const way = chosen ?? (['TOTP', 'PASSKEY', 'RECOVERY_CODE'] as const).find((method) => usable.includes(method)) ?? 'RECOVERY_CODE';
+  const usable = SECOND.filter((method) => methods.includes(method) && (method !== 'PASSKEY' || passkeysUsable(options.data)));
+  const [chosen, setChosen] = useState<SecondMethod | null>(null);
+  const way = chosen ?? usable[0] ?? 'RECOVERY_CODE';
   const [code, setCode] = useState('');
   const [fieldError, setFieldError] = useState<string | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const [pending, setPending] = useState(false);
   const throttle = useThrottle();
 
-  const prove = async (make: () => Promise<SecondFactorProof>): Promise<void> => {
+  const prove = async (make: () => Promise<SecondFactorRequest>): Promise<void> => {
     setPending(true);
     setFieldError(null);
     setFailure(null);
@@ -62,7 +66,7 @@ export function SecondFactorForm({ methods, onSignedIn, onStartAgain }: SecondFa
     else if (code.trim() === '') setFieldError('Enter the code.');
     else void prove(() => Promise.resolve({ method: way, code: code.trim() }));
   };
-  const change = (next: FactorMethod): void => {
+  const change = (next: SecondMethod): void => {
     setChosen(next);
     setCode('');
     setFieldError(null);

@@ -1,7 +1,8 @@
 import { UnstyledButton } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { deliveriesQuery, type Delivery, type DeliveryState, type Endpoint } from '@/api/notifications';
+import { deliveriesQuery } from '@/api/notifications';
+import type { Delivery, DeliveryState, Endpoint } from '@/api/types';
 import { Clip } from '@/components/Clip';
 import { DataTable, type Column } from '@/components/DataTable';
 import { FilterSelect } from '@/components/FilterSelect';

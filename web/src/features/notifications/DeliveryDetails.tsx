@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { deliveryQuery, useRedeliver, type Attempt, type EndpointKind } from '@/api/notifications';
+import { deliveryQuery, useRedeliver } from '@/api/notifications';
+import type { Attempt, EndpointKind } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { Fact, Facts } from '@/components/Facts';
 import { RelativeTime } from '@/components/RelativeTime';

@@ -2,8 +2,9 @@ import { Button, Checkbox, Group, Stack, Switch, Text, Textarea, TextInput } fro
 import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
-import { notificationEventsQuery, type Endpoint, type EndpointFields, type EndpointKind } from '@/api/notifications';
+import { notificationEventsQuery } from '@/api/notifications';
 import { mapProblem } from '@/api/problem';
+import type { Endpoint, EndpointFields, EndpointKind } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { LoadingLines } from '@/components/States';
 import { UnsavedGuard } from '@/components/UnsavedGuard';

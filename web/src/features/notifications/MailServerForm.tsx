@@ -1,8 +1,9 @@
 import { Button, Group, NativeSelect, NumberInput, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
-import { useUpdateNotificationSettings, type NotificationSettings, type SmtpFields, type SmtpTls } from '@/api/notifications';
+import { useUpdateNotificationSettings } from '@/api/notifications';
 import { mapProblem } from '@/api/problem';
+import type { NotificationSettings, SmtpFields, SmtpTls } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
 import { Section } from '@/components/Section';

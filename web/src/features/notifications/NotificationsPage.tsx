@@ -1,7 +1,8 @@
 import { Group, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { endpointsQuery, notificationSettingsQuery, type Endpoint } from '@/api/notifications';
+import { endpointsQuery, notificationSettingsQuery } from '@/api/notifications';
+import type { Endpoint } from '@/api/types';
 import { AnchorLink, ButtonLink } from '@/components/ButtonLink';
 import { Clip } from '@/components/Clip';
 import { DataTable, type Column } from '@/components/DataTable';

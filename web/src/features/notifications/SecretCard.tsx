@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-import { useEndpointSecret, type Endpoint, type EndpointSecret } from '@/api/notifications';
+import { useEndpointSecret } from '@/api/notifications';
+import type { Endpoint, EndpointSecret } from '@/api/types';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
 import { CopyButton } from '@/components/CopyButton';
 import { Fact, Facts } from '@/components/Facts';

@@ -1,7 +1,8 @@
 import { Button, Group, NumberInput, Stack } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
-import { useUpdateNotificationSettings, type NotificationSettings } from '@/api/notifications';
+import { useUpdateNotificationSettings } from '@/api/notifications';
+import type { NotificationSettings } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { Section } from '@/components/Section';
 import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';

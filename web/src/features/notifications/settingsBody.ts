@@ -1,4 +1,4 @@
-import type { NotificationSettings, NotificationSettingsFields, SmtpFields } from '@/api/notifications';
+import type { NotificationSettings, NotificationSettingsFields, SmtpFields } from '@/api/types';
 
 /** The settings are saved as a whole: what a form does not show is sent as it is. */
 export function settingsBody(settings: NotificationSettings, change: Partial<NotificationSettingsFields>): NotificationSettingsFields {

@@ -1,4 +1,4 @@
-import type { Delivery, DeliveryState, Endpoint, EndpointKind, SmtpTls } from '@/api/notifications';
+import type { Delivery, DeliveryState, Endpoint, EndpointKind, SmtpTls } from '@/api/types';
 import type { Tone } from '@/lib/words';
 
 export const KIND: Record<EndpointKind, string> = { WEBHOOK: 'Webhook', EMAIL: 'E-mail' };

@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-import { useRefreshMe, useRemoveTotp, type Security } from '@/api/access';
+import { useRefreshMe, useRemoveTotp } from '@/api/access';
+import type { Security } from '@/api/types';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
 import { Fact, Facts } from '@/components/Facts';
 import { RelativeTime } from '@/components/RelativeTime';

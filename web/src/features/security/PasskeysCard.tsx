@@ -1,7 +1,8 @@
 import { Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
-import { useRefreshMe, useRemovePasskey, useRenamePasskey, type Passkey, type Security } from '@/api/access';
+import { useRefreshMe, useRemovePasskey, useRenamePasskey } from '@/api/access';
 import { errorMessage } from '@/api/problem';
+import type { Passkey, Security } from '@/api/types';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
 import { DataTable, type Column } from '@/components/DataTable';
 import { Dialog } from '@/components/Dialog';

@@ -1,6 +1,7 @@
 import { Button, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
-import { useMakeRecoveryCodes, useRefreshMe, type Security } from '@/api/access';
+import { useMakeRecoveryCodes, useRefreshMe } from '@/api/access';
+import type { Security } from '@/api/types';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
 import { Fact, Facts } from '@/components/Facts';
 import { RelativeTime } from '@/components/RelativeTime';

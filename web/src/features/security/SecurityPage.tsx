@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
-import { securityQuery, useRefreshMe, type Security } from '@/api/access';
+import { securityQuery, useRefreshMe } from '@/api/access';
+import type { Security } from '@/api/types';
 import { Dialog } from '@/components/Dialog';
 import { Notice } from '@/components/Notice';
 import { PageHeader } from '@/components/PageHeader';

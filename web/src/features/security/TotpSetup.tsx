@@ -1,7 +1,8 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useEffect, useRef, useState, type SubmitEvent } from 'react';
-import { beginTotp, useConfirmTotp, type TotpEnrollment } from '@/api/access';
+import { beginTotp, useConfirmTotp } from '@/api/access';
 import { errorMessage, isCode, mapProblem } from '@/api/problem';
+import type { TotpEnrollment } from '@/api/types';
 import { CodeInput } from '@/components/CodeInput';
 import { CopyButton } from '@/components/CopyButton';
 import { Notice } from '@/components/Notice';

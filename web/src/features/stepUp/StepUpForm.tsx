@@ -1,7 +1,8 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState, type SubmitEvent } from 'react';
-import { beginStepUpPasskey, stepUp, type StepUpProof } from '@/api/access';
+import { beginStepUpPasskey, stepUp } from '@/api/access';
 import { ApiError, mapProblem } from '@/api/problem';
+import type { StepUpRequest } from '@/api/types';
 import { CodeInput } from '@/components/CodeInput';
 import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
@@ -26,7 +27,7 @@ export function StepUpForm({ methods, username, onProven, onCancel }: StepUpForm
   const [pending, setPending] = useState<'form' | 'passkey' | null>(null);
   const throttle = useThrottle();
 
-  const prove = async (what: 'form' | 'passkey', make: () => Promise<StepUpProof>): Promise<void> => {
+  const prove = async (what: 'form' | 'passkey', make: () => Promise<StepUpRequest>): Promise<void> => {
     setPending(what);
     setFieldError(null);
     setFailure(null);

@@ -1,8 +1,8 @@
 import { Button, List, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { userSecondFactorQuery, useResetSecondFactor, type UserSecondFactor } from '@/api/access';
-import type { User } from '@/api/types';
+import { userSecondFactorQuery, useResetSecondFactor } from '@/api/access';
+import type { User, UserSecondFactor } from '@/api/types';
 import { ConfirmDialog } from '@/components/ConfirmDialog';
 import { Fact, Facts } from '@/components/Facts';
 import { Section } from '@/components/Section';
