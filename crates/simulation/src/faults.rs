@@ -94,10 +94,70 @@ fn one(rng: &mut StdRng, gateways: usize) -> (Fault, Option<(u64, Fault)>) {
     }
 }
 
+/// A silence that outlives a signed deadline: a limit is heard, then nothing more, and time passes. The limits are those
+/// of a GRACE with its day of margin, or of the operator's offline limit.
+fn long_silence(rng: &mut StdRng, gateways: usize) -> Vec<(u64, Fault)> {
+    let g = rng.random_range(0..gateways);
+    let limit = match rng.random_range(0..3) {
+        0 => Fault::OfflineLimit(Some(1)),
+        1 => Fault::Revoke(g, 5 * MINUTE),
+        _ => Fault::Revoke(g, 2 * HOUR),
+    };
+    let begins = rng.random_range(0..2 * MINUTE);
+    // The longest interval and an attempt: the limit has been heard.
+    let silent = begins + 90_000;
+    let passes = rng.random_range(26 * HOUR..32 * HOUR);
+    let mut story =
+        vec![(begins, limit), (silent, unreachable_dashboard(rng, g)), (silent + 1_000, Fault::Suspend(passes))];
+    if rng.random() {
+        // Its end is to be found by the next process, from the disk.
+        story.push((silent + 1_200, Fault::Kill(g)));
+    }
+    story.push((silent + MINUTE, Fault::Link(g, Link::Good)));
+    story.push((silent + MINUTE, Fault::Dashboard(Process::Up)));
+    story
+}
+
+/// A process that begins while nobody answers: it has only what is on its disk.
+fn start_in_the_dark(rng: &mut StdRng, gateways: usize) -> Vec<(u64, Fault)> {
+    let g = rng.random_range(0..gateways);
+    let begins = rng.random_range(20_000..3 * MINUTE);
+    let dark = rng.random_range(40_000..2 * MINUTE);
+    let mut story = vec![(begins, unreachable_dashboard(rng, g))];
+    if rng.random() {
+        story.extend([(begins + 2_000, Fault::PowerCut(g)), (begins + 4_000, Fault::PowerOn(g))]);
+    } else {
+        story.push((begins + 2_000, Fault::Kill(g)));
+    }
+    story.extend([(begins + dark, Fault::Link(g, Link::Good)), (begins + dark, Fault::Dashboard(Process::Up))]);
+    story
+}
+
+fn unreachable_dashboard(rng: &mut StdRng, g: usize) -> Fault {
+    match rng.random_range(0..4) {
+        0 => Fault::Dashboard(Process::Down),
+        1 => Fault::Dashboard(Process::Hung),
+        2 => Fault::Link(g, Link::Portal),
+        _ => Fault::Link(g, Link::Partitioned),
+    }
+}
+
+impl Fault {
+    /// What kind it is, without the gateway and the numbers: `LinkForging`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        format!("{self:?}").chars().filter(char::is_ascii_alphabetic).collect()
+    }
+}
+
 /// Faults in the order of their times, which are milliseconds awake.
 #[must_use]
 pub fn plan(rng: &mut StdRng, gateways: usize) -> Vec<(u64, Fault)> {
-    let mut plan = Vec::new();
+    let mut plan = match rng.random_range(0..4) {
+        0 => long_silence(rng, gateways),
+        1 => start_in_the_dark(rng, gateways),
+        _ => Vec::new(),
+    };
     for _ in 0..rng.random_range(3..12) {
         let at = rng.random_range(0..8 * MINUTE);
         let (fault, end) = one(rng, gateways);
@@ -128,6 +188,7 @@ pub fn mend(world: &mut World) {
 /// Makes it happen.
 pub fn strike(world: &mut World, fault: &Fault) {
     world.note(&format!("{fault:?}"));
+    *world.oracle.tally.struck.entry(fault.kind()).or_default() += 1;
     world.epoch += 1;
     match *fault {
         Fault::Dashboard(process) => world.process = process,

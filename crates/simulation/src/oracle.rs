@@ -72,7 +72,7 @@ pub struct Oracle {
 }
 
 /// What the schedules have made happen, so that a run that tests nothing is seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub starts: u64,
     pub opened: u64,
@@ -83,6 +83,10 @@ pub struct Tally {
     pub killed: u64,
     pub answers: u64,
     pub handovers: u64,
+    /// Starts at which the stored answer had passed its deadline.
+    pub stored_too_old: u64,
+    /// Faults by their kind.
+    pub struck: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -96,6 +100,10 @@ impl Tally {
         self.killed += other.killed;
         self.answers += other.answers;
         self.handovers += other.handovers;
+        self.stored_too_old += other.stored_too_old;
+        for (kind, times) in &other.struck {
+            *self.struck.entry(kind.clone()).or_default() += times;
+        }
     }
 }
 
@@ -190,7 +198,12 @@ impl World {
             known && limit.is_none_or(|limit| most.saturating_add(60_000) < limit)
         };
         let stored_must_do = stored.as_ref().is_some_and(usable);
+        let too_old = stored.as_ref().is_some_and(|word| match (word.said, word.delivered) {
+            (Said::Serve { limit: Some(limit) }, Some(then)) => self.elapsed(gateway, then).1 >= limit,
+            _ => false,
+        });
         self.oracle.tally.starts += 1;
+        self.oracle.tally.stored_too_old += u64::from(too_old);
         self.oracle.watches[gateway] =
             Watch { started: self.awake(), stored, stored_must_do, epoch: self.epoch, ..Watch::default() };
         self.note(&format!("gateway {gateway} starts"));

@@ -72,7 +72,7 @@ pub fn run(seed: u64, mutation: Mutation, folder: &Path) -> anyhow::Result<Outco
             world.violation("a gateway panicked");
         }
         let (violations, trace) = (std::mem::take(&mut world.violations), std::mem::take(&mut world.trace));
-        Ok(Outcome { seed, violations, trace, tally: world.oracle.tally })
+        Ok(Outcome { seed, violations, trace, tally: std::mem::take(&mut world.oracle.tally) })
     })
 }
 

@@ -4,7 +4,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
+mod clock;
 mod database;
+mod disk;
 mod failover;
 mod killed;
 mod license_machine;

@@ -1,5 +1,6 @@
 //! A PostgreSQL cluster of a test's own, over TCP on loopback, whose processes can be treated badly.
 
+use crate::disk::SmallDisk;
 use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
@@ -16,7 +17,7 @@ pub struct Postgres {
     /// Root cannot run PostgreSQL: user and group of `postgres` then.
     user: Option<(u32, u32)>,
     /// A small file system of its own under the data.
-    mounted: bool,
+    disk: Option<SmallDisk>,
 }
 
 fn newest_binaries() -> PathBuf {
@@ -54,7 +55,7 @@ impl Postgres {
         if let Some((user, group)) = user {
             chown(&folder, Some(user), Some(group)).expect("postgres's");
         }
-        Self { folder, binaries: newest_binaries(), port: free_port(), user, mounted: false }
+        Self { folder, binaries: newest_binaries(), port: free_port(), user, disk: None }
     }
 
     /// A fresh cluster with an empty database `proxima`, running.
@@ -63,20 +64,15 @@ impl Postgres {
     }
 
     /// As [`Self::start_new`], on a file system of so many megabytes. Needs root.
-    pub async fn start_on_small_disk(megabytes: u32) -> Option<Self> {
+    pub async fn start_on_small_disk(megabytes: u32) -> Self {
         let mut postgres = Self::place();
         let data = postgres.data();
         std::fs::create_dir(&data).expect("a folder");
-        let size = format!("size={megabytes}m,mode=0700");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "proxima-faults"]).arg(&data).status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            return None;
-        }
-        postgres.mounted = true;
+        postgres.disk = Some(SmallDisk::over(&data, megabytes));
         if let Some((user, group)) = postgres.user {
             chown(&data, Some(user), Some(group)).expect("postgres's");
         }
-        Some(postgres.begin().await)
+        postgres.begin().await
     }
 
     async fn begin(self) -> Self {
@@ -223,21 +219,9 @@ impl Postgres {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect("it runs");
     }
 
-    /// The free space of the data's file system is filled, but for nothing.
-    pub fn fill_disk(&self) {
-        let _ = Command::new("dd")
-            .arg("if=/dev/zero")
-            .arg(format!("of={}", self.ballast().display()))
-            .arg("bs=1M")
-            .output();
-    }
-
-    pub fn free_disk(&self) {
-        std::fs::remove_file(self.ballast()).expect("it was there");
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.data().join("ballast")
+    /// What the data lies on.
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a small disk")
     }
 }
 
@@ -251,9 +235,7 @@ impl Drop for Postgres {
             self.thaw();
             self.tool("pg_ctl", &["stop", "-w", "-m", "immediate", "-D"], true);
         }
-        if self.mounted {
-            let _ = Command::new("umount").arg(self.data()).status();
-        }
+        self.disk = None;
         let _ = std::fs::remove_dir_all(Path::new(&self.folder));
     }
 }

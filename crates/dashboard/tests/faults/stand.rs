@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// connection; the rest is for a busy machine.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
+/// A variable of the dashboard's.
+const CONNECTIONS: (&str, &str) = ("PROXIMA_DATABASE_CONNECTIONS", "8");
+
 /// What a heartbeat was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
@@ -25,7 +28,8 @@ pub enum Told {
 pub struct Stand {
     pub process: DashboardProcess,
     /// The dashboard's; removed with the stand.
-    _data: Folder,
+    data: Folder,
+    database_url: String,
     pub admin: Client,
     pub gateways: Vec<(TestGateway, &'static str)>,
     created: usize,
@@ -59,12 +63,17 @@ impl Stand {
 
     /// A dashboard that reaches the database at another port.
     pub async fn through(postgres: &Postgres, port: u16) -> Self {
+        Self::on(postgres, port, Folder::new(), &[]).await
+    }
+
+    /// With this data folder, and these variables.
+    pub async fn on(postgres: &Postgres, port: u16, data: Folder, env: &[(&str, &str)]) -> Self {
         let db = postgres.pool();
         proxima_db::pool::migrate(&db).await.expect("migrated");
         TestApp::start(db).await.admin().await;
-        let data = Folder::new();
-        let env = [("PROXIMA_DATABASE_CONNECTIONS", "8"), ("PROXIMA_ADMIN_SECOND_FACTOR", "optional")];
-        let process = DashboardProcess::start(PROGRAM, &url(port), &data, &env).await;
+        let database_url = url(port);
+        let env = [&[CONNECTIONS], env].concat();
+        let process = DashboardProcess::start(PROGRAM, &database_url, &data, &env).await;
         let admin = sign_in(&process.url).await;
         let public_key =
             Keyring::load(&data.join("keys.json")).expect("its key file").public_key().expect("a signing key");
@@ -82,9 +91,21 @@ impl Stand {
             }
             gateways.push((TestGateway::new(&process.url, public_key, server, key), truth));
         }
-        let mut stand = Self { process, _data: data, admin, gateways, created: 0 };
+        let mut stand = Self { process, data, database_url, admin, gateways, created: 0 };
         assert_eq!(stand.beats().await, [Told::Truth; 3]);
         stand
+    }
+
+    /// The dashboard is killed with -9, and started again on the same folder and database.
+    pub async fn killed_and_started(mut self) -> Self {
+        self.process.kill().await;
+        self.process = DashboardProcess::start(PROGRAM, &self.database_url, &self.data, &[CONNECTIONS]).await;
+        self.admin = sign_in(&self.process.url).await;
+        for (gateway, _) in &mut self.gateways {
+            let (public_key, server, key) = (gateway.public_key(), gateway.server_id, gateway.key.clone());
+            *gateway = TestGateway::new(&self.process.url, public_key, server, key);
+        }
+        self
     }
 
     /// One heartbeat of each gateway, at once. Anything but the truth or a signed 503 is a failure.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod configs;
+mod faults;
 mod lifecycle;
 mod management;
 mod proxying;

@@ -87,6 +87,50 @@ async fn of_many_at_once_the_newest_stays(db: PgPool) {
     assert_eq!((rows.len(), &rows[0]["sequence"]), (1, &serde_json::json!(60)));
 }
 
+/// Whatever late and doubled heartbeats of earlier processes arrive among those of the present one, in whatever order and
+/// together with them: it stays the present one, its count never falls, and its next heartbeat counts.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_storm_of_late_and_doubled_heartbeats_leaves_the_present_process_in_place(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut gateway = app.gateway(&customer).await;
+    for boot in 0..2_u64 {
+        let mut reports = Vec::new();
+        for _ in 0..3 {
+            // Each process is heard in its time; of what it says later some is late, and some comes twice.
+            gateway.restart();
+            TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+            reports.extend((0..12).map(|_| serde_json::to_vec(&gateway.report()).unwrap()));
+        }
+        let present = gateway.report();
+        reports.extend(reports.clone());
+        // Another order each time, and the same in each run.
+        reports.sort_by_key(|report| {
+            report.iter().fold(boot, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+        });
+        let mut storm = tokio::task::JoinSet::new();
+        for report in reports {
+            let gateway = gateway.clone();
+            storm.spawn(async move { TestGateway::expect_status(&gateway.send(report).await, "ACTIVE") });
+        }
+        let mut highest = 0;
+        while let Some(done) = storm.join_next().await {
+            done.unwrap();
+            let rows = recorded(&app.db).await;
+            assert_eq!(rows[0]["boot_id"], present.boot_id.to_string());
+            let sequence = rows[0]["sequence"].as_u64().unwrap();
+            assert!(sequence >= highest, "{sequence} after {highest}");
+            highest = sequence;
+        }
+        silent_for(&app.db, 600).await;
+        assert_eq!(status(&admin, &customer).await, "OFFLINE");
+        TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+        assert_eq!(status(&admin, &customer).await, "ONLINE");
+        let rows = recorded(&app.db).await;
+        assert_eq!((rows.len(), rows[0]["sequence"].as_u64()), (1, Some(present.sequence + 1)));
+    }
+}
+
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_person_sees_each_status_of_a_server(db: PgPool) {
     let app = TestApp::start(db).await;

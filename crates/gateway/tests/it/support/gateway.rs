@@ -14,6 +14,8 @@ use std::time::Instant;
 pub struct Home {
     pub path: PathBuf,
     pub identity: Value,
+    /// Variables of the gateway's process.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Home {
@@ -31,7 +33,7 @@ impl Home {
             "apiSecret": ApiSecret::from_random_bytes([3; 32]),
             "installId": "0192f0c1-1111-7333-8444-555566667777",
         });
-        let home = Self { path, identity };
+        let home = Self { path, identity, environment: Vec::new() };
         home.write();
         home
     }
@@ -78,6 +80,7 @@ impl Home {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_proxima-gateway"));
         command.args(["--config", &shown(&self.config()), "--state-dir", &shown(&self.path.join("state"))]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
