@@ -27,6 +27,7 @@ pub mod pending_logins;
 pub mod pool;
 pub mod rotations;
 pub mod sealed;
+mod search;
 pub mod servers;
 pub mod sessions;
 pub mod settings;

@@ -109,6 +109,16 @@ pub(crate) fn push_filter(
     status: Option<ServerStatus>,
     heartbeat_interval: PgInterval,
 ) {
+    // What follows from a status and has an index, so that a page of few among many is found at once.
+    let stored = match (license, status) {
+        (Some(LicenseStatus::Active), _) => "o.license_status = 'ACTIVE'",
+        (Some(_), _) | (_, Some(ServerStatus::StoppedByLicense)) => "o.license_status <> 'ACTIVE'",
+        (_, Some(ServerStatus::Installing)) => {
+            "o.id IN (SELECT server_id FROM jobs WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
+        }
+        _ => "true",
+    };
+    query.push(" AND ").push(stored);
     if let Some(license) = license {
         query.push(" AND license_status_at(o.license_status, o.grace_expires_at, statement_timestamp()) = ");
         query.push_bind(license.as_str());
@@ -188,13 +198,16 @@ pub async fn list(
         let pattern = contains_pattern(search);
         query.push(" AND (o.name ILIKE ").push_bind(pattern.clone());
         query.push(" OR o.owner_username ILIKE ").push_bind(pattern).push(")");
+        if let Some(owners) = crate::search::owners(pool, search).await? {
+            query.push(" AND o.owner_id = ANY (").push_bind(owners).push(")");
+        }
     }
     push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
     if let Some(after) = after {
         query.push(" AND o.owner_username > ").push_bind(after.to_owned());
     }
     query.push(" ORDER BY o.owner_username LIMIT ").push_bind(fetch_count(limit));
-    let rows = query.build_query_as().fetch_all(pool).await?;
+    let rows = query.build_query_as().persistent(false).fetch_all(pool).await?;
     Ok(Page::from_rows(rows, limit, |row: &ServerRow| row.owner_username.clone()))
 }
 

@@ -233,6 +233,12 @@ pub enum Sort {
     CreatedAtDescending,
 }
 
+impl Sort {
+    fn is_descending(self) -> bool {
+        matches!(self, Self::UsernameDescending | Self::CreatedAtDescending)
+    }
+}
+
 /// Which accounts to list; `None` is all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -272,20 +278,28 @@ pub async fn list(
          u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, {CHECK_COLUMN}, "
     ));
     crate::servers::push_status(&mut query, heartbeat_interval);
-    query.push(" FROM users u LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
+    // Without a filter on servers the page is known before they are looked up.
+    let by_accounts_alone = filter.license_status.is_none() && filter.server_status.is_none();
+    query.push(if by_accounts_alone { " FROM (SELECT u.* FROM users u WHERE true" } else { " FROM users u " });
+    if !by_accounts_alone {
+        query.push("LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
+    }
     if let Some(search) = filter.search.as_deref() {
-        let pattern = contains_pattern(search);
-        query.push(" AND (u.username ILIKE ").push_bind(pattern.clone());
-        query.push(" OR u.display_name ILIKE ").push_bind(pattern.clone());
-        query.push(" OR o.name ILIKE ").push_bind(pattern).push(")");
+        push_search(&mut query, search, crate::search::owners(pool, search).await?);
     }
     if let Some(role) = filter.role {
         query.push(" AND u.role = ").push_bind(role.as_str());
     }
     crate::servers::push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
-    push_order(&mut query, sort, after);
+    push_after(&mut query, sort, after);
+    push_order(&mut query, sort);
     query.push(" LIMIT ").push_bind(fetch_count(limit));
-    let rows = query.build().fetch_all(pool).await?;
+    if by_accounts_alone {
+        query.push(") u LEFT JOIN server_overview o ON o.owner_id = u.id");
+        push_order(&mut query, sort);
+    }
+    // Planned for these very values: how many rows a filter leaves depends on them.
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
     let rows = rows.iter().map(user_with_server).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::from_rows(rows, limit, |row| match sort {
         Sort::Username | Sort::UsernameDescending => Cursor::Username(row.user.username.clone()),
@@ -293,14 +307,23 @@ pub async fn list(
     }))
 }
 
-fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Cursor>) {
-    let (descending, by_name) = match sort {
-        Sort::Username => (false, true),
-        Sort::UsernameDescending => (true, true),
-        Sort::CreatedAt => (false, false),
-        Sort::CreatedAtDescending => (true, false),
-    };
-    let (comparison, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
+/// Those that the search text is a part of; `owners` are they, when they are not too many.
+fn push_search(query: &mut QueryBuilder<Postgres>, search: &str, owners: Option<Vec<Uuid>>) {
+    let pattern = contains_pattern(search);
+    match owners {
+        Some(owners) => {
+            query.push(" AND u.id = ANY (").push_bind(owners).push(")");
+        }
+        None => {
+            query.push(" AND (u.search LIKE lower(").push_bind(pattern.clone());
+            query.push(") OR EXISTS (SELECT FROM servers f WHERE f.owner_id = u.id AND f.search LIKE lower(");
+            query.push_bind(pattern).push(")))");
+        }
+    }
+}
+
+fn push_after(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Cursor>) {
+    let comparison = if sort.is_descending() { "<" } else { ">" };
     match after {
         Some(Cursor::Username(name)) => {
             query.push(format!(" AND u.username {comparison} ")).push_bind(name.clone());
@@ -311,10 +334,14 @@ fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Cur
         }
         None => {}
     }
-    query.push(if by_name {
-        format!(" ORDER BY u.username {direction}")
-    } else {
-        format!(" ORDER BY u.created_at {direction}, u.id {direction}")
+}
+
+fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort) {
+    query.push(match sort {
+        Sort::Username => " ORDER BY u.username",
+        Sort::UsernameDescending => " ORDER BY u.username DESC",
+        Sort::CreatedAt => " ORDER BY u.created_at, u.id",
+        Sort::CreatedAtDescending => " ORDER BY u.created_at DESC, u.id DESC",
     });
 }
 
