@@ -52,6 +52,14 @@ export async function startDashboard(folder, options = () => []) {
       await database.sql(text);
     },
     log: () => process_.log(),
+    /** Its key file. */
+    keyFile: join(data, 'keys.json'),
+    /**
+     * Checks an exported audit log as its reader would: with the public key alone.
+     * @param {string} file
+     * @param {string} publicKey
+     */
+    verifyExport: (file, publicKey) => run(program, ['audit', 'verify', '--export', file, '--public-key', publicKey]),
     /**
      * Writes the config.json that a customer's gateway starts with.
      * @param {string} username

@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { assertAccessible } from '../lib/axe.js';
-import { assertNoSidewaysScroll, DESKTOP, PHONE } from '../lib/browser.js';
+import { CUSTOMER_PASSWORD, signInApi } from '../lib/api.js';
 import { ADMIN } from '../lib/dashboard.js';
-import { atPath, button, card, dialog, field, gone, hasText, heading, signIn, toast, visible } from '../lib/pages.js';
+import { look } from '../lib/look.js';
+import { atPath, button, card, dialog, fact, field, gone, hasText, heading, signIn, toast, visible } from '../lib/pages.js';
 import { addAuthenticator } from '../lib/passkeys.js';
-import { picture } from '../lib/pictures.js';
 import { steps } from '../lib/steps.js';
 import { totp } from '../lib/totp.js';
 import { startWorld } from '../lib/world.js';
@@ -16,19 +15,6 @@ import { startWorld } from '../lib/world.js';
 const world = await startWorld({ dashboard: () => ['--admin-second-factor', 'required'] });
 // Passkeys belong to a name, never to an address.
 const url = world.url.replace('127.0.0.1', 'localhost');
-
-/** @param {import('playwright-core').Page} page @param {string} name */
-async function look(page, name) {
-  for (const [theme, width, viewport] of /** @type {const} */ ([['light', '1280', DESKTOP], ['dark', '390', PHONE]])) {
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
-    await page.setViewportSize(viewport);
-    await assertNoSidewaysScroll(page, `${name}, ${width} px`);
-    await assertAccessible(page, `${name}, ${theme}`);
-    await picture(page, `pages/${name}-${theme}-${width}`, { published: false });
-  }
-  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
-  await page.setViewportSize(DESKTOP);
-}
 
 /** As if the last proof were longer ago than it holds. */
 const proofGrowsOld = () => world.dashboard.sql("UPDATE sessions SET stepped_up_at = stepped_up_at - interval '6 minutes'");
@@ -150,11 +136,31 @@ test('an admin and their second factors', { timeout: 240_000 }, async (t) => {
   await step('another admin who lost theirs is reset, after proving who asks', async () => {
     await page.goto(`${url}/admin/users/new`);
     await field(page, 'Username').fill('night-shift');
-    await field(page, 'Password').fill('copper-meadow-77-violin');
+    await field(page, 'Password').fill(CUSTOMER_PASSWORD);
     await field(page, 'Role').selectOption('ADMIN');
     await button(page, 'Create User').click();
     await visible(card(page, 'Second factor').getByText('None yet: asked for at the next sign-in'));
-    await look(page, 'edit-second-factor');
+    const other = await signInApi(world.url, { username: 'night-shift', password: CUSTOMER_PASSWORD });
+    assert.equal((await other.attempt('GET', '/users')).body.code, 'enrollment_required');
+    const enrollment = await other.call('POST', '/me/totp');
+    const { recoveryCodes } = await other.call('POST', '/me/totp/confirm', { code: totp(enrollment.secret) });
+    await page.reload();
+    await hasText(fact(page, 'Second factor', 'Recovery codes'), `${recoveryCodes.length} left`);
+
+    await proofGrowsOld();
+    await button(page, 'Reset second factor').click();
+    const ask = dialog(page, 'Reset second factor');
+    await visible(ask.box.getByText('Make sure that it is them who asks'));
+    await look(page, 'edit-second-factor-reset');
+    await ask.confirmWith('night-shift');
+    await ask.press('Reset second factor');
+    const again = dialog(page, 'Confirm that it is you');
+    await again.box.getByLabel('Your password').fill(ADMIN.password);
+    await again.press('Confirm');
+    await toast(page, 'The second factor of night-shift was reset.');
+    await visible(card(page, 'Second factor').getByText('None yet: asked for at the next sign-in'));
+    assert.equal((await other.attempt('GET', '/me')).status, 401, 'they are signed out');
+    assert.equal((await signInApi(world.url, { username: 'night-shift', password: CUSTOMER_PASSWORD })).me.mustEnroll, true);
   });
 
   problems.assertNone();

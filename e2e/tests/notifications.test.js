@@ -3,10 +3,8 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { assertAccessible } from '../lib/axe.js';
-import { assertNoSidewaysScroll, DESKTOP, PHONE } from '../lib/browser.js';
+import { look } from '../lib/look.js';
 import { atPath, button, card, dialog, field, hasText, heading, toast, visible } from '../lib/pages.js';
-import { picture } from '../lib/pictures.js';
 import { startWorld } from '../lib/world.js';
 
 const world = await startWorld({ dashboard: () => ['--allow-outbound', '127.0.0.1/32'] });
@@ -55,14 +53,7 @@ test('a webhook, from the form to the log of deliveries', { timeout: 120_000 }, 
   assert.ok(receiver.got[0]?.headers['webhook-signature']);
   await table.getByRole('button', { name: /^Details of/ }).click();
   await visible(page.getByLabel('Answer to attempt 1').getByText(SCRIPT));
-  for (const [theme, width, viewport] of /** @type {const} */ ([['light', '1280', DESKTOP], ['dark', '390', PHONE]])) {
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
-    await page.setViewportSize(viewport);
-    await assertNoSidewaysScroll(page, `webhook, ${width} px`);
-    await assertAccessible(page, `webhook, ${theme}`);
-    await picture(page, `pages/settings-webhook-log-${theme}-${width}`, { published: false });
-  }
-  await page.setViewportSize(DESKTOP);
+  await look(page, 'settings-webhook-log');
   await button(page, 'Redeliver').click();
   await toast(page, 'It is being sent again.');
   await visible(page.getByText(/^Attempt 2, /));

@@ -1,7 +1,8 @@
 // The whole story, by clicks: from one form to gated traffic and back.
 // @ts-check
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { DESKTOP } from '../lib/browser.js';
 import { ADMIN } from '../lib/dashboard.js';
@@ -235,8 +236,9 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await atPath(a, /actor=admin/);
     await button(a, 'Export').click();
     const [download] = await Promise.all([a.waitForEvent('download'), a.getByRole('menuitem', { name: 'Export as CSV' }).click()]);
-    // The last row is the signed manifest.
-    const exported = readCsv(readFileSync(await download.path(), 'utf8')).filter(({ id }) => id !== 'manifest');
+    const file = await download.path();
+    const rows = readCsv(readFileSync(file, 'utf8'));
+    const exported = rows.filter(({ id }) => id !== 'manifest');
     const { items } = await world.admin.call('GET', `/audit?limit=200&actor=${ADMIN.username}&target=${encodeURIComponent(SERVER)}`);
     assert.deepEqual(exported.map(({ action }) => action), ['server.license.regenerate', 'server.license.rotate', 'server.license.reinstate', 'server.license.revoke']);
     const plain = (/** @type {Record<string, any>[]} */ entries) => entries.map((entry) => ({
@@ -245,6 +247,29 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
       time: new Date(entry.time).toISOString(),
     }));
     assert.deepEqual(plain(exported), plain(items));
+
+    // The last row is the signed manifest.
+    assert.equal(rows.at(-1)?.id, 'manifest');
+    const signed = JSON.parse(rows.at(-1)?.metadata ?? '');
+    const manifest = JSON.parse(signed.payload);
+    assert.deepEqual(
+      [manifest.rows, manifest.newestId, manifest.oldestId, manifest.exportedBy, manifest.filter],
+      [exported.length, items[0].id, items.at(-1).id, ADMIN.username, { actor: ADMIN.username, target: SERVER }],
+    );
+    const { publicKey } = await world.admin.call('GET', '/audit/integrity');
+    assert.equal(signed.keyId, publicKey.keyId);
+    assert.match(await world.dashboard.verifyExport(file, publicKey.key), /^The export is good: 4 rows of rows with /);
+    const forged = join(world.folder, 'forged.csv');
+    writeFileSync(forged, readFileSync(file, 'utf8').replace('server.license.revoke', 'server.license.reveal'));
+    await assert.rejects(world.dashboard.verifyExport(forged, publicKey.key), /the export is not good: row \d+ was edited/);
+  });
+
+  await step('the JSON Lines export is signed as well', async () => {
+    await button(a, 'Export').click();
+    const [download] = await Promise.all([a.waitForEvent('download'), a.getByRole('menuitem', { name: 'Export as JSON Lines' }).click()]);
+    assert.match(download.suggestedFilename(), /\.jsonl$/);
+    const { publicKey } = await world.admin.call('GET', '/audit/integrity');
+    assert.match(await world.dashboard.verifyExport(await download.path(), publicKey.key), /^The export is good: 4 rows of rows with /);
   });
 
   for (const person of [admin, customer, visitor]) person.problems.assertNone();

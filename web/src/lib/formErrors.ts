@@ -18,6 +18,16 @@ export function focusFirstError(): void {
 }
 
 /**
+ * A press on a submit button leaves the focus where it is. Otherwise the field that loses it would show its error between
+ * press and release, the button would move away from under the pointer, and nothing would be submitted.
+ */
+export function keepFocusOnSubmit(page: Document = document): void {
+  page.addEventListener('mousedown', (event) => {
+    if (event.target instanceof Element && event.target.closest('button[type="submit"]') !== null) event.preventDefault();
+  });
+}
+
+/**
  * Puts the server's field errors at their fields and gives back what belongs above the form.
  * What was typed stays. `rename` is for fields that are called otherwise in the form.
  */

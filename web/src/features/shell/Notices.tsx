@@ -2,7 +2,7 @@ import { List, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { integrityQuery } from '@/api/admin';
 import { keysQuery } from '@/api/keys';
-import type { Me } from '@/api/types';
+import type { AuditIntegrity, Me } from '@/api/types';
 import { AnchorLink } from '@/components/ButtonLink';
 import { Notice } from '@/components/Notice';
 import classes from './Shell.module.css';
@@ -26,17 +26,24 @@ function RecoveryNotice({ left }: { left: number }) {
   );
 }
 
+const NOT_CURRENT: Partial<Record<AuditIntegrity['state'], string>> = {
+  BEHIND: 'The database is behind its anchor',
+  FOREIGN: 'This is another installation’s database',
+  EMPTIED: 'The database has been emptied',
+  ANCHOR_UNREADABLE: 'The anchor of the database cannot be read',
+};
+
 /** A dashboard that does only part of its work says so to its admins, wherever they are. */
 function DegradedNotices() {
   const { data: integrity } = useQuery(integrityQuery);
   const { data: keys } = useQuery(keysQuery);
-  const behind = integrity !== undefined && integrity.state !== 'CURRENT' && integrity.state !== 'UNKNOWN';
+  const behind = integrity === undefined ? undefined : NOT_CURRENT[integrity.state];
   const problems = keys?.problems ?? [];
   return (
     <Stack gap="sm">
-      {behind && (
-        <Notice tone="bad" title="The database is behind its anchor">
-          {integrity.sentence}
+      {behind !== undefined && (
+        <Notice tone="bad" title={behind}>
+          {integrity?.sentence}
         </Notice>
       )}
       {integrity?.anchorDurable === false && (
