@@ -4,34 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CUSTOMER_PASSWORD, fakeGateway } from '../lib/api.js';
 import { ADMIN } from '../lib/dashboard.js';
+import { assertInert, BREAKER, CLOSER, LINK, LONG, SINGLE, TAG, TEMPLATE } from '../lib/inert.js';
 import { button, card, dialog, field, gone, heading, toast, visible } from '../lib/pages.js';
 import { startWorld } from '../lib/world.js';
 
 const world = await startWorld();
-
-const TAG = '<script>window.__xss=1</script>';
-const BREAKER = `"><img src=x onerror=window.__xss=2>`;
-const SINGLE = `'><svg/onload=window.__xss=3>`;
-const LINK = 'javascript:window.__xss=4';
-const CLOSER = '</title></textarea></style>--><b onfocus=__xss=5 autofocus>';
-const TEMPLATE = "{{constructor.constructor('window.__xss=6')()}}${__xss=7}";
-const LONG = `${TAG}${BREAKER}${SINGLE}${CLOSER}`;
-
-/**
- * @param {import('../lib/browser.js').Person} person
- * @param {string} where
- */
-async function assertInert(person, where) {
-  const found = await person.page.evaluate(() => ({
-    ran: Reflect.get(window, '__xss') ?? null,
-    scripts: document.querySelectorAll('script:not([src])').length,
-    images: document.querySelectorAll('img, iframe, object, embed, base').length,
-    handlers: [...document.querySelectorAll('*')].filter((element) => element.getAttributeNames().some((name) => name.startsWith('on'))).length,
-    links: [...document.querySelectorAll('[href], [src], [action]')].filter((element) => /^\s*javascript:/i.test(element.getAttribute('href') ?? element.getAttribute('src') ?? '')).length,
-  }));
-  assert.deepEqual(found, { ran: null, scripts: 0, images: 0, handlers: 0, links: 0 }, where);
-  person.problems.assertNone(where);
-}
 
 /** One customer for each payload: as display name, as server name, in what their gateway says. */
 const payloads = [TAG, BREAKER, SINGLE, LINK, CLOSER, TEMPLATE];
