@@ -94,6 +94,35 @@ class Ports(unittest.TestCase):
         self.assertEqual(self.check("SITE=*:x").returncode, 1)
 
 
+class Licences(unittest.TestCase):
+    def say(self, packages: dict) -> subprocess.CompletedProcess:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as lock:
+            json.dump({"lockfileVersion": 3, "packages": packages}, lock)
+            lock.flush()
+            return subprocess.run([sys.executable, SCRIPTS / "lib/npm_licences.py", lock.name], capture_output=True, text=True, timeout=30)
+
+    def test_what_ships_is_named_once_and_what_only_builds_is_not(self):
+        result = self.say({
+            "": {"name": "ours"},
+            "node_modules/b": {"version": "1.0.0", "license": "MIT"},
+            "node_modules/a/node_modules/@x/y": {"version": "2.0.0", "license": "ISC"},
+            "node_modules/c/node_modules/@x/y": {"version": "2.0.0", "license": "ISC"},
+            "node_modules/tool": {"version": "3.0.0", "license": "MIT", "dev": True},
+        })
+        self.assertEqual((result.returncode, result.stdout), (0, "@x/y v2.0.0  ISC\nb v1.0.0  MIT\n"))
+
+    def test_a_package_without_a_licence_is_named(self):
+        result = self.say({"node_modules/b": {"version": "1.0.0"}})
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("no licence is named by b 1.0.0", result.stderr)
+
+    def test_the_own_ui_names_all(self):
+        lock = SCRIPTS.parent / "web/package-lock.json"
+        result = subprocess.run([sys.executable, SCRIPTS / "lib/npm_licences.py", lock], capture_output=True, text=True, timeout=30)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"(?m)^react v\d")
+
+
 class FakeDashboard(http.server.BaseHTTPRequestHandler):
     calls: list = []
     users: list = []

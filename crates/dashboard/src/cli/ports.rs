@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::config::ServeArgs;
 use crate::http;
-use crate::listen::tls::{Files, Tls};
+use crate::listen::tls::{Files, Reload, Tls};
 use crate::listen::{self, Ending, Options, Times};
 use anyhow::Context as _;
 use axum::Router;
@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 /// Connections of the ports that people do not use.
 const SMALL: usize = 64;
@@ -65,9 +65,9 @@ impl Ports {
         app: &Arc<App>,
         metrics: PrometheusHandle,
         ending: &Ending,
-        reload: &Arc<Notify>,
+        reloads: mpsc::Receiver<Reload>,
     ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
-        let follower = self.tls.as_ref().map(|tls| tokio::spawn(Arc::clone(tls).follow(Arc::clone(reload))));
+        let follower = self.tls.as_ref().map(|tls| tokio::spawn(Arc::clone(tls).follow(reloads)));
         let options = Options {
             name: "main",
             max_connections: self.connections,

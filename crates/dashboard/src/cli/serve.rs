@@ -6,17 +6,20 @@ use super::{say, service, start_logging, words};
 use crate::app::{App, anchor, keys, sessions};
 use crate::config::{AppConfig, FirstAdmin, ServeArgs};
 use crate::entropy::OsEntropy;
-use crate::jobs;
 use crate::listen::Ending;
+use crate::listen::tls::Reload;
+use crate::{http, jobs};
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long requests under way may still take after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long systemd and others wait for a SIGHUP to be done.
+const RELOADED_WITHIN: Duration = Duration::from_secs(5);
 /// How long nudges of the last changes may take.
 const LAST_NUDGES: Duration = Duration::from_secs(1);
 /// The username of the admin that a first start makes.
@@ -63,15 +66,18 @@ async fn serve(
     let nudges = tokio::spawn(jobs::nudges::run(Arc::clone(&app)));
     let runner = tokio::spawn(jobs::runner::run(Arc::clone(&app), stopping.clone()));
     let ending = Ending { leaving: app.leaving.clone(), ..Ending::default() };
-    let reload = Arc::new(Notify::new());
+    let (reload, reloads) = mpsc::channel(1);
     let notifications = tokio::spawn(jobs::notifications::run(Arc::clone(&app), stopping));
     // The port that the system chose, when 0 was asked for.
     let address = ports.address()?;
-    let mut server = tokio::spawn(ports.serve(args, &app, metrics, &ending, &reload)?);
+    let mut server = tokio::spawn(ports.serve(args, &app, metrics, &ending, reloads)?);
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
     service::ready(&address);
-    let beat = tokio::spawn(service::beat());
-    signals.until_end(&reload).await;
+    let beat = tokio::spawn(service::beat(http::router(Arc::clone(&app))?));
+    tokio::select! {
+        () = signals.until_end(&reload) => {}
+        ended = &mut server => anyhow::bail!("the ports closed by themselves: {ended:?}"),
+    }
     service::stopping();
     tracing::info!("stopping: requests under way may finish");
     ending.leaving.cancel();
@@ -121,15 +127,20 @@ impl Signals {
         })
     }
 
-    /// Waits until a stop is asked for; SIGHUP reads the certificates again meanwhile.
-    async fn until_end(&mut self, reload: &Notify) {
+    /// Waits until a stop is asked for; SIGHUP reads the certificates again meanwhile. (The key file, too: `jobs/keys.rs`.)
+    async fn until_end(&mut self, reload: &mpsc::Sender<Reload>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     tracing::info!("SIGHUP: the TLS certificate is read again; other settings need a restart");
-                    reload.notify_one();
+                    service::reloading();
+                    let (done, finished) = oneshot::channel();
+                    // Without a certificate nobody takes it.
+                    if reload.send(done).await.is_ok() {
+                        let _ = tokio::time::timeout(RELOADED_WITHIN, finished).await;
+                    }
                     service::reloaded();
                 }
             }

@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Asks for the files to be read again; answered when that is done, whatever came of it.
+pub type Reload = oneshot::Sender<()>;
 
 /// Where the certificate is, and what it is for.
 #[derive(Debug, Clone)]
@@ -157,16 +160,23 @@ impl Tls {
 
     /// Follows the files until the process ends: when they change, and when it is asked to. Connections stay. A new
     /// pair that is not right is refused with its reason, and the old one goes on.
-    pub async fn follow(self: Arc<Self>, asked: Arc<Notify>) {
+    pub async fn follow(self: Arc<Self>, mut asked: mpsc::Receiver<Reload>) {
         let mut seen = self.files.stamp();
         loop {
-            let forced = tokio::time::timeout(LOOK_EVERY, asked.notified()).await.is_ok();
+            let asked = match tokio::time::timeout(LOOK_EVERY, asked.recv()).await {
+                Ok(None) => return,
+                Ok(done) => done,
+                Err(_) => None,
+            };
             let stamp = self.files.stamp();
-            if !forced && stamp == seen {
+            if asked.is_none() && stamp == seen {
                 continue;
             }
             seen = stamp;
             self.reload(UnixTime::now());
+            if let Some(done) = asked {
+                let _ = done.send(());
+            }
         }
     }
 

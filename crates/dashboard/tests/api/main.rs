@@ -36,6 +36,7 @@ mod routes;
 mod secrets;
 mod serve;
 mod servers;
+mod service;
 mod sessions;
 mod settings;
 mod soak;

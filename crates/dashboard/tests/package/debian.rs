@@ -68,6 +68,60 @@ async fn vps_lab_the_package_installs_runs_hardened_upgrades_and_leaves_the_keys
 }
 
 #[tokio::test]
+async fn vps_lab_systemd_waits_for_it_reloads_it_and_restarts_it_when_it_is_frozen() {
+    let machine = Machine::up().await;
+    machine.follow("install").await;
+    let certificate = async || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let files = [("cert.pem", made.cert.pem()), ("key.pem", made.signing_key.serialize_pem())];
+        for (name, text) in files {
+            let put = ["install", "-D", "-m", "640", "-g", "proxima-dashboard", "/dev/stdin"];
+            let to = format!("/etc/proxima-dashboard/tls/{name}");
+            let done = machine.lab.exec_with_input(&[&put[..], &[&to]].concat(), &text).await;
+            assert_eq!(done.code, Some(0), "{done:?}");
+        }
+    };
+    let config = "public_url = \"https://localhost:8443\"\nlisten = \"127.0.0.1:8443\"\n\
+                  tls_cert = \"/etc/proxima-dashboard/tls/cert.pem\"\ntls_key = \"/etc/proxima-dashboard/tls/key.pem\"\n";
+    let add = ["sh", "-c", "cat >>/etc/proxima-dashboard/config.toml"];
+    assert_eq!(machine.lab.exec_with_input(&add, config).await.code, Some(0));
+    certificate().await;
+    machine.run("chgrp proxima-dashboard /etc/proxima-dashboard/tls && chmod 750 /etc/proxima-dashboard/tls").await;
+    let ask = "curl -fsS --cacert /etc/proxima-dashboard/tls/cert.pem https://localhost:8443/readyz";
+    let until = format!("for try in $(seq 600); do {ask} && exit 0; sleep 0.1; done 2>/dev/null; exit 1");
+
+    // The start ends when it is ready, not before.
+    machine.run(&format!("systemctl start proxima-dashboard && {ask}")).await;
+    certificate().await;
+    machine.run(&format!("! {ask} 2>/dev/null && systemctl reload proxima-dashboard && {until}")).await;
+    let log = machine.run("journalctl --no-pager -u proxima-dashboard").await;
+    assert!(log.contains("SIGHUP: the TLS certificate is read again"), "{log}");
+    assert_eq!(machine.run("systemctl show -P NRestarts proxima-dashboard").await, "0\n");
+
+    // Its watchdog, in seconds instead of a minute.
+    machine
+        .run(
+            "mkdir -p /etc/systemd/system/proxima-dashboard.service.d
+             printf '[Service]\\nWatchdogSec=2\\nTimeoutAbortSec=2\\nRestartSec=0\\n' >/etc/systemd/system/proxima-dashboard.service.d/test.conf
+             systemctl daemon-reload && systemctl restart proxima-dashboard",
+        )
+        .await;
+    let frozen = "pid=$(systemctl show -P MainPID proxima-dashboard); kill -STOP $pid
+                  for try in $(seq 600); do
+                      now=$(systemctl show -P MainPID proxima-dashboard)
+                      if [ $now != $pid ] && [ $now != 0 ]; then break; fi
+                      sleep 0.1
+                  done";
+    machine.run(&format!("{frozen}\n{until}")).await;
+    let log = machine.run("journalctl --no-pager -u proxima-dashboard").await;
+    assert!(log.contains("Watchdog timeout"), "{log}");
+
+    machine.run("systemctl stop proxima-dashboard").await;
+    assert_eq!(machine.run("systemctl show -P Result -P ExecMainStatus proxima-dashboard").await, "success\n0\n");
+    machine.run("! pgrep -x postgres").await;
+}
+
+#[tokio::test]
 async fn vps_lab_the_same_sources_give_the_same_package() {
     let first = package().await;
     let folder = Folder::new();
