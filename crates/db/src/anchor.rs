@@ -241,13 +241,20 @@ pub async fn end_stale(connection: &mut PgConnection) -> DbResult<Stale> {
     Ok(Stale { jobs, sessions, install_tokens })
 }
 
-/// Opens an incarnation: it supersedes every configuration of the ones before.
+/// Opens an incarnation: it supersedes every configuration of the ones before, also of those that were opened after the
+/// state that was restored, and of which nobody knows any more. So it follows this one and `known`, and is not below the
+/// tens of seconds since 1970: nobody opens two so quickly.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn open_incarnation(connection: &mut PgConnection, incarnation: i32) -> DbResult<()> {
-    sqlx::query!("UPDATE settings SET incarnation = $1", incarnation).execute(connection).await?;
-    Ok(())
+pub async fn open_incarnation(connection: &mut PgConnection, known: i32) -> DbResult<i32> {
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE settings SET incarnation = GREATEST(incarnation + 1, $1 + 1, floor(extract(epoch FROM clock_timestamp()) / 10)::integer)
+           RETURNING incarnation"#,
+        known
+    )
+    .fetch_one(connection)
+    .await?)
 }
 
 /// # Errors

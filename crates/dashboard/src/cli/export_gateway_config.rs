@@ -2,11 +2,11 @@
 //! over SSH writes the same file without anybody seeing it.
 
 use super::database::open_app;
+use super::owner::not_written;
 use super::{Refusal, say};
 use crate::app::gateway_config;
 use crate::app::{Actor, AppError};
 use crate::config::DataArgs;
-use anyhow::Context as _;
 use proxima_types::identity::DashboardUrl;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     match identity {
         Ok(identity) => {
             write_private(&args.output, identity.to_json().as_bytes())
-                .with_context(|| format!("cannot write {}", args.output.display()))?;
+                .map_err(|error| anyhow::anyhow!(not_written(&args.output, &args.data.data_dir, &error)))?;
             say(&format!("Wrote {}. It holds the license key: keep it private.", args.output.display()))
         }
         Err(AppError::NotFound) => {

@@ -29,6 +29,7 @@ use crate::config::{DataArgs, LogFormat, ServeArgs};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use zeroize::Zeroizing;
 
@@ -106,6 +107,11 @@ impl Command {
             Self::ExampleConfig | Self::Openapi | Self::Completions(_) | Self::Manual(_) => None,
         }
     }
+
+    /// A file that whoever calls it may read, and that the owner of the data perhaps may not.
+    fn reads(&self) -> Option<&Path> {
+        if let Self::Restore(args) = self { Some(args.file()) } else { None }
+    }
 }
 
 impl Cli {
@@ -143,7 +149,8 @@ pub(crate) struct Refusal {
 
 /// Runs a command. Problems go to standard error as one sentence.
 pub async fn run(cli: Cli) -> ExitCode {
-    let outcome = match cli.command.data().map_or(Ok(()), |data| owner::act_as_owner_of(&data.data_dir)) {
+    let as_owner = |data: &DataArgs| owner::act_as_owner_of(&data.data_dir, cli.command.reads());
+    let outcome = match cli.command.data().map_or(Ok(()), as_owner) {
         Ok(()) => run_command(cli.command).await,
         Err(error) => Err(error),
     };

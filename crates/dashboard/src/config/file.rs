@@ -30,7 +30,10 @@ pub(super) fn read(path: &Path) -> (Vec<Entry>, Vec<Problem>) {
     }
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, &shown),
-        Err(error) => unreadable(format!("cannot be read: {error}. Its owner and mode must let this user read it")),
+        Err(error) => unreadable(format!(
+            "cannot be read: {error}. The user whose the data folder is must be able to: of a package, `chgrp proxima-dashboard {shown}` and \
+             `chmod 640 {shown}`"
+        )),
     }
 }
 

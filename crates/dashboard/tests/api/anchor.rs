@@ -120,7 +120,8 @@ async fn a_restored_database_gives_no_verdict_until_it_is_accepted(db: PgPool) {
     let plan = anchor::plan(&app.app).await.unwrap().expect("something to accept");
     assert_eq!((plan.forgotten.len(), plan.carriers.len()), (1, 1));
     let accepted = anchor::accept(&app.app, &Actor::console(), &plan).await.unwrap();
-    assert_eq!((accepted.incarnation, accepted.retirements), (2, 1));
+    assert_eq!(accepted.retirements, 1);
+    assert!(accepted.incarnation > 1, "{}", accepted.incarnation);
     assert!(anchor::plan(&app.app).await.unwrap().is_none());
     jobs::look_and_tell(&app.app, &mut told).await.unwrap();
     assert_eq!(rows_matching(&app.db, "notification_episodes", "kind = 'database.behind_anchor'").await.len(), 0);

@@ -76,10 +76,9 @@ pub async fn accept(app: &App, admin: &Proven<AdminActor>, plan: &Plan) -> AppRe
         let sentence = "The database has changed since it was looked at: look again";
         return Err(AppError::not_now("changed_meanwhile", "Changed meanwhile", sentence));
     }
-    let incarnation = plan.known.as_ref().map_or(0, |mark| mark.incarnation).max(seen.incarnation) + 1;
+    let incarnation = anchor::open_incarnation(&mut tx, plan.known.as_ref().map_or(0, |mark| mark.incarnation)).await?;
     retire_again(app, &mut tx, &plan.forgotten, &plan.carriers).await?;
     let stale = anchor::end_stale(&mut tx).await?;
-    anchor::open_incarnation(&mut tx, incarnation).await?;
     let head = |id: i64, hash: &[u8]| json!({ "id": id, "hash": hex::encode(hash) });
     let metadata = json!({
         "incarnation": incarnation,

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
-use std::path::Path;
 
 const MANIFEST: &str = "manifest.json";
 const DUMP: &str = "database.dump";
@@ -113,12 +112,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads the manifest, and the dump to its end into `output`; checks the dump against the manifest.
+/// Reads the manifest, and the dump to its end into `output`, from the file's beginning; checks the dump against the manifest.
 ///
 /// # Errors
 /// When it is no backup, is cut short, or was changed.
-pub(crate) fn read(path: &Path, output: &mut impl Write) -> anyhow::Result<Manifest> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+pub(crate) fn read(mut file: &File, output: &mut impl Write) -> anyhow::Result<Manifest> {
+    file.rewind().context("it cannot be read twice: a backup is a file, no pipe")?;
     let mut archive = tar::Archive::new(BufReader::new(file));
     let (mut manifest, mut dump) = (None, None);
     for entry in archive.entries()? {

@@ -1,5 +1,6 @@
 use super::*;
 use proxima_test_support::{audited, dump, rows_matching};
+use proxima_types::ConfigGeneration;
 use std::os::unix::fs::PermissionsExt as _;
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
@@ -65,4 +66,73 @@ async fn a_file_that_is_no_backup_is_refused(db: PgPool) {
     let refused = run_program(PROGRAM, &args, "").await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("is not restored"), "{refused:?}");
+}
+
+/// Replaces what the server listens on; the generation that it has then.
+async fn listen_on(admin: &Client, server: ServerId, port: u16) -> Value {
+    let path = format!("/api/v1/servers/{server}/config");
+    let generation = admin.get(&path).await.expect(200)["generation"].clone();
+    let listeners = json!([{ "port": port, "backendUrl": "http://127.0.0.1:9000" }]);
+    admin.put(&path, &json!({ "generation": generation, "listeners": listeners })).await.expect(200)["generation"]
+        .clone()
+}
+
+/// Also on a machine that knows of nothing newer than the backup.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn gateways_with_a_later_configuration_take_the_restored_one(db: PgPool) {
+    let house = House::new(db).await;
+    let admin = house.admin().await;
+    let mut gateway = house.gateway(&admin, "alice").await;
+    let server = gateway.server_id;
+    listen_on(&admin, server, 8081).await;
+    let file = house.data.join("first.backup");
+    house.run(&["backup", "--output", file.to_str().unwrap()]).await;
+    listen_on(&admin, server, 8082).await;
+    let later = gateway.beat().await.body["config"].clone();
+    assert_eq!(later["config"]["listeners"][0]["port"], 8082, "{later}");
+    gateway.applied = Some(serde_json::from_value(later["generation"].clone()).unwrap());
+
+    let House { db, url, data, process } = house;
+    process.stop().await;
+    let elsewhere = Folder::new();
+    std::fs::copy(data.join("keys.json"), elsewhere.join("keys.json")).unwrap();
+    let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&db).await.unwrap();
+    let folder = elsewhere.path().to_str().unwrap();
+    let args = [
+        "restore",
+        file.to_str().unwrap(),
+        "--replace",
+        "--confirm",
+        &name,
+        "--data-dir",
+        folder,
+        "--database-url",
+        &url,
+    ];
+    let restored = run_program(PROGRAM, &args, "").await;
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert!(rows_matching(&db, "sessions", "true").await.is_empty(), "who was signed in then is not any more");
+
+    let process = DashboardProcess::start(PROGRAM, &url, &elsewhere, &[]).await;
+    let public = gateway.public_key();
+    let mut known = TestGateway::new(&process.url, public, server, gateway.key.clone());
+    known.applied = gateway.applied;
+    let mut takes = async |port: u16| {
+        let beat = known.beat().await;
+        TestGateway::expect_status(&beat, "ACTIVE");
+        let offered: ConfigGeneration = serde_json::from_value(beat.body["config"]["generation"].clone()).unwrap();
+        assert!(
+            Some(offered) > known.applied,
+            "a gateway takes none but a later one: {offered} after {:?}",
+            known.applied
+        );
+        assert_eq!(beat.body["config"]["config"]["listeners"][0]["port"], port);
+        known.applied = Some(offered);
+    };
+    takes(8081).await;
+    let house = House { db, url, data: elsewhere, process };
+    listen_on(&house.admin().await, server, 8083).await;
+    takes(8083).await;
+    let said = house.run(&["accept-restore"]).await;
+    assert!(said.contains("nothing to accept"), "{said}");
 }
