@@ -127,3 +127,25 @@ pub async fn forget_dashboards(connection: &mut PgConnection) -> DbResult<()> {
     sqlx::query!("DELETE FROM dashboards").execute(connection).await?;
     Ok(())
 }
+
+/// What the audit log knows of the newest backup that was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    pub at: DateTime<Utc>,
+    pub succeeded: bool,
+    /// By the database's clock.
+    pub hours_ago: i64,
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn newest(connection: impl sqlx::PgExecutor<'_>) -> DbResult<Option<Made>> {
+    Ok(sqlx::query_as!(
+        Made,
+        r#"SELECT time AS at, outcome = 'SUCCESS' AS "succeeded!",
+                  floor(extract(epoch FROM clock_timestamp() - time) / 3600)::bigint AS "hours_ago!"
+           FROM audit_log WHERE action = 'database.backup' ORDER BY time DESC, id DESC LIMIT 1"#
+    )
+    .fetch_optional(connection)
+    .await?)
+}

@@ -114,6 +114,21 @@ pub async fn count_admins(connection: impl sqlx::PgExecutor<'_>) -> DbResult<i64
         .await?)
 }
 
+/// The admins' names who have neither an authenticator app nor a passkey.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn admins_without_factor(connection: impl sqlx::PgExecutor<'_>) -> DbResult<Vec<String>> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT username FROM users u
+           WHERE role = 'ADMIN' AND NOT EXISTS (SELECT FROM totp_factors t WHERE t.user_id = u.id)
+             AND NOT EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id)
+           ORDER BY username"#
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn find_by_username(pool: &PgPool, username: &str) -> DbResult<Option<UserRow>> {

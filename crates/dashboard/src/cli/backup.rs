@@ -3,6 +3,7 @@
 
 use super::archive::{self, Client, Manifest, Program, hex};
 use super::database::{Database, Use};
+use super::owner::not_written;
 use super::say;
 use crate::app::{Actor, audit};
 use crate::config::DataArgs;
@@ -30,7 +31,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         bail!("{shown} exists: choose another name");
     }
     let database = Database::connect(&args.data, 2, Use::Command).await?;
-    let made = make(&database, &args.output).await;
+    let made = make(&database, &args).await;
+    if made.is_err() {
+        // Of the last one that was tried `doctor` knows how it went. Where even this fails, the reason is the same.
+        let _ = note_failure(&database).await;
+    }
     database.close().await?;
     let manifest = made.with_context(|| format!("no backup was made in {shown}"))?;
     say(&format!(
@@ -44,12 +49,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     ))
 }
 
-async fn make(database: &Database, output: &Path) -> anyhow::Result<Manifest> {
+async fn note_failure(database: &Database) -> anyhow::Result<()> {
+    let mut tx = database.pool.begin().await?;
+    audit::failed(&mut tx, &Actor::console(), "database.backup", None, json!({})).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn make(database: &Database, args: &Args) -> anyhow::Result<Manifest> {
+    let output = &args.output;
     if proxima_db::pool::missing_migrations(&database.pool).await? > 0 {
         bail!("the database's schema is older than this program: run `proxima-dashboard migrate` first");
     }
     let temporary = output.with_extension(format!("{}.partial", OsEntropy.uuid()));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+    let file = file.map_err(|error| anyhow::anyhow!(not_written(output, &args.data.data_dir, &error)))?;
     let made = fill(database, file).await.and_then(|manifest| {
         // Unlike a rename, a link does not replace a file that was made meanwhile.
         std::fs::hard_link(&temporary, output)?;

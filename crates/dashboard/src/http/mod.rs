@@ -7,7 +7,7 @@ mod client_address;
 mod connections;
 mod extract;
 mod fleet;
-mod health;
+pub(crate) mod health;
 mod heartbeat;
 mod install;
 mod jobs;

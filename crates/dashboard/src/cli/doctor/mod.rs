@@ -2,7 +2,9 @@
 
 mod data;
 mod host;
+mod installation;
 mod public;
+mod seen;
 
 use super::database::{Database, Use};
 use super::{Refusal, say};
@@ -67,7 +69,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         match Database::connect(&serve.data, 2, Use::Command).await {
             Err(error) => findings.push(Finding::problem("database", format!("{error:#}"))),
             Ok(database) => {
-                findings.extend(data::database(&serve.data, &database).await);
+                let looked = data::database(&serve.data, &database).await;
+                // Without the schema there is nothing more to see.
+                let current = looked.len() > 1;
+                findings.extend(looked);
+                if current {
+                    findings.extend(installation::look(serve, &database).await);
+                }
                 database.close().await?;
             }
         }
@@ -75,6 +83,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     findings.extend(public::certificate(serve));
     findings.extend(public::proxy(serve));
     findings.extend(public::address(serve).await);
+    findings.extend(seen::client_address(serve).await);
     findings.push(host::programs(serve).await);
     findings.extend(host::clock().await);
     findings.extend(host::unit().await);

@@ -72,14 +72,14 @@ pub(super) async fn address(args: &ServeArgs) -> Option<Finding> {
     })
 }
 
+/// Who goes straight to the public URL.
+pub(super) fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).no_proxy().build()
+}
+
 /// Sends what is no heartbeat: its refusal is signed for our nonce and needs no database.
 async fn ask(origin: &str, keyring: &Keyring) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|error| format!("cannot be asked: {error}"))?;
+    let client = client().map_err(|error| format!("cannot be asked: {error}"))?;
     let (nonce, key) = (URL_SAFE_NO_PAD.encode(OsEntropy.bytes::<24>()), "doctor");
     let asked = client
         .post(format!("{origin}{HEARTBEAT_PATH}"))
