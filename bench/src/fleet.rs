@@ -31,6 +31,7 @@ pub async fn provision(db: &PgPool, host: &str, count: usize) -> anyhow::Result<
         (0..count).map(|_| random().map(LicenseKey::from_random_bytes)).collect::<Result<_, _>>()?;
     let names: Vec<String> = (0..count).map(|number| format!("customer{number}")).collect();
     let mut tx = db.begin().await?;
+    sqlx::raw_sql("ALTER TABLE servers DISABLE TRIGGER USER").execute(&mut *tx).await?;
     sqlx::query(
         "INSERT INTO users (id, username, password_hash, role)
          SELECT id, name, 'no password', 'CUSTOMER' FROM UNNEST($1::uuid[], $2::text[]) AS b(id, name)",
@@ -51,6 +52,7 @@ pub async fn provision(db: &PgPool, host: &str, count: usize) -> anyhow::Result<
     .bind(keys.iter().map(|key| key.digest().as_bytes().to_vec()).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
+    sqlx::raw_sql("ALTER TABLE servers ENABLE TRIGGER USER").execute(&mut *tx).await?;
     tx.commit().await?;
     sqlx::raw_sql("VACUUM (ANALYZE) users, servers").execute(db).await?;
     ids.into_iter().zip(keys).map(|(id, key)| Gateway::new(ServerId(id), &key, host)).collect()

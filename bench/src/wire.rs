@@ -33,6 +33,18 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(2048) })
     }
 
+    /// As [`Self::open`], from an address of this machine's own.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; also when that address has no port left.
+    pub async fn open_from(source: std::net::Ipv4Addr, address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(2048) })
+    }
+
     /// Sends a whole request and reads its answer.
     ///
     /// # Errors

@@ -218,6 +218,7 @@ pub fn strike(world: &mut World, fault: &Fault) {
             let World { hosts, rng, .. } = world;
             hosts[g].disk.damage(rng);
             (hosts[g].disk_trouble, hosts[g].disk_damaged) = (true, true);
+            world.stored_answer_is_unsure(g);
         }
         Fault::Revoke(..)
         | Fault::Reinstate(_)

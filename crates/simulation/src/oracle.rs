@@ -209,6 +209,11 @@ impl World {
         self.note(&format!("gateway {gateway} starts"));
     }
 
+    /// The disk was damaged after this process began: it looks at its stored answer later, and need not find it whole.
+    pub(crate) fn stored_answer_is_unsure(&mut self, gateway: usize) {
+        self.oracle.watches[gateway].stored_must_do = false;
+    }
+
     /// Looks at a process that runs.
     pub(crate) fn observe(&mut self, gateway: usize, serving: bool) {
         let was = self.oracle.watches[gateway].serving;

@@ -2,6 +2,7 @@
 //!
 //! One seed again, with its trace:
 //! `PROXIMA_SIMULATION_SEED=N cargo test -p proxima-simulation --test schedules one_seed -- --nocapture`
+//! Another number of schedules: `PROXIMA_SIMULATION_SCHEDULES=N`.
 
 #![allow(clippy::print_stdout)] // what a seed did, for people
 
@@ -126,7 +127,8 @@ fn describe(outcome: &Outcome) -> String {
 
 #[test]
 fn no_wrong_kill_and_no_missed_one() {
-    let schedules = if full() { SCHEDULES_FULL } else { SCHEDULES };
+    let wanted = std::env::var("PROXIMA_SIMULATION_SCHEDULES").ok().and_then(|number| number.parse().ok());
+    let schedules = wanted.unwrap_or(if full() { SCHEDULES_FULL } else { SCHEDULES });
     let failed = std::sync::Mutex::new(None::<Outcome>);
     let (ran, tally) = all(schedules, Mutation::None, |outcome| {
         let bad = !outcome.violations.is_empty();
