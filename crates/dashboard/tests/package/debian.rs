@@ -118,7 +118,7 @@ async fn vps_lab_systemd_waits_for_it_reloads_it_and_restarts_it_when_it_is_froz
 
     machine.run("systemctl stop proxima-dashboard").await;
     assert_eq!(machine.run("systemctl show -P Result -P ExecMainStatus proxima-dashboard").await, "success\n0\n");
-    machine.run("! pgrep -x postgres").await;
+    machine.run("! pgrep -x -u proxima-dashboard postgres").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@ impl Temporary {
         write(file, &mut &*dump, manifest).expect("written");
         Self(path)
     }
+
+    fn open(&self) -> File {
+        File::open(&self.0).expect("it is there")
+    }
 }
 
 impl Drop for Temporary {
@@ -40,7 +44,7 @@ fn a_backup_reads_back_whatever_its_length() {
         let dump: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).expect("small")).collect();
         let file = Temporary::with(&dump);
         let mut output = Vec::new();
-        let manifest = read(&file.0, &mut output).expect("read");
+        let manifest = read(&file.open(), &mut output).expect("read");
         assert_eq!((output, manifest.dump_bytes, manifest.audit_id), (dump, length as u64, 7));
         assert_eq!(std::fs::metadata(&file.0).expect("there").len() % 512, 0, "whole blocks, as tar wants");
     }
@@ -52,7 +56,7 @@ fn a_damaged_or_cut_backup_is_refused() {
     let whole = std::fs::read(&file.0).expect("read");
     let refused = |bytes: &[u8]| {
         std::fs::write(&file.0, bytes).expect("written");
-        read(&file.0, &mut Vec::new()).is_err()
+        read(&file.open(), &mut Vec::new()).is_err()
     };
     let mut changed = whole.clone();
     changed[6000] ^= 1;
