@@ -7,6 +7,7 @@ use proxima_test_support::{Client, DashboardProcess, Folder, PASSWORD, TestGatew
 use proxima_types::{LicenseKey, ServerId};
 use serde_json::json;
 use sqlx::PgPool;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
@@ -33,7 +34,7 @@ struct Load {
 }
 
 impl Load {
-    /// People that read and change, and gateways that beat, each over new connections as a balancer would make them.
+    /// Gateways that beat and people that read over new connections, as a balancer would make them, and people that keep theirs.
     fn start(balancer: &Balancer, session: &str, gateways: Vec<(ServerId, LicenseKey)>, keys: &Keyring) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut tasks = Vec::new();
@@ -62,15 +63,21 @@ impl Load {
                 failures
             }));
         }
-        for _ in 0..2 {
+        for keeps in [false, false, true, true] {
             let (balancer, stop, done) = (Arc::clone(balancer), Arc::clone(&stop), Arc::clone(&done));
             let session = session.to_owned();
             tasks.push(tokio::spawn(async move {
-                let mut failures = Vec::new();
+                let (mut failures, mut kept) = (Vec::new(), HashMap::new());
                 while !stop.load(Ordering::Relaxed) {
                     let url = pick(&balancer).await;
-                    let client = Client::with_token(&url, "proxima_session", &session);
-                    match client.try_get("/api/v1/users").await {
+                    let fresh = || Client::with_token(&url, "proxima_session", &session);
+                    let client = if keeps { kept.entry(url.clone()).or_insert_with(fresh) } else { &mut fresh() };
+                    let answer = match client.try_get("/api/v1/users").await {
+                        // It ended while it rested. Browsers ask again, too, what changes nothing (RFC 9112, section 9.3.1).
+                        Err(error) if keeps && !error.is_connect() => fresh().try_get("/api/v1/users").await,
+                        answer => answer,
+                    };
+                    match answer {
                         Ok(answer) if answer.status == 200 => _ = done.fetch_add(1, Ordering::Relaxed),
                         Err(error) if error.is_connect() => {}
                         other => failures.push(format!("{other:?}")),
