@@ -60,7 +60,10 @@ export async function openPerson(browser, url, { theme = 'light', viewport = DES
     permissions,
   });
   context.setDefaultTimeout(30_000);
-  if (api) await context.addCookies([{ ...api.cookie(), httpOnly: true, sameSite: 'Strict' }]);
+  if (api) {
+    const cookie = /** @type {const} */ ({ ...api.cookie(), httpOnly: true, sameSite: 'Strict' });
+    await context.addCookies([cookie, { ...cookie, url: cookie.url.replace('127.0.0.1', 'localhost') }]);
+  }
   const page = await context.newPage();
   open.add(page);
   page.on('close', () => open.delete(page));

@@ -23,6 +23,7 @@ const CUSTOMERS = /** @type {const} */ ([
   ['millbrook', 'Millbrook Cider', 'offline'],
   ['fernhill', null, 'new'],
 ]);
+const trustedKeys = (await admin.call('GET', '/keys')).signingKeys.map((/** @type {{ keyId: string }} */ { keyId }) => keyId);
 /** @type {Record<string, any>} */
 const users = {};
 for (const [index, [username, displayName, state]] of CUSTOMERS.entries()) {
@@ -37,6 +38,7 @@ for (const [index, [username, displayName, state]] of CUSTOMERS.entries()) {
   const reason = 'Port 80 cannot be opened: address already in use by another program on this machine.';
   const report = {
     version: '1.0.0',
+    trustedKeys,
     host: { ...HOST, hostname: `${username}-vps-${index + 1}.example.net` },
     ...(state === 'rejected' ? { rejectedConfig: { generation: known, reason } } : { appliedConfig: known }),
   };
@@ -100,6 +102,16 @@ function examineAll(open, looks) {
   }
 }
 
+/** Told of what does not happen here, so that nothing is sent anywhere. */
+async function addEndpoints() {
+  const settings = await admin.call('GET', '/notifications/settings');
+  const smtp = { host: 'mail.example.com', port: 587, tls: 'STARTTLS', username: 'proxima', password: CUSTOMER_PASSWORD, from: 'proxima@example.com' };
+  await admin.call('PUT', '/notifications/settings', { ...settings, updatedAt: undefined, smtp });
+  const about = { events: ['endpoint.disabled'], enabled: true };
+  await admin.call('POST', '/notifications/endpoints', { ...about, kind: 'WEBHOOK', description: 'Pager of the night shift', url: 'https://hooks.example.com/proxima' });
+  await admin.call('POST', '/notifications/endpoints', { ...about, kind: 'EMAIL', description: 'Operators', recipients: ['ops@example.com', 'on-call@example.com'] });
+}
+
 const edit = (/** @type {string} */ state) => `/admin/users/${users[state].id}`;
 const cards = async (/** @type {Page} */ page) => {
   await visible(page.getByRole('group', { name: 'Listener 2' }));
@@ -145,20 +157,28 @@ examineAll(() => world.adminPage(), [
   { name: 'edit-regenerate', path: edit('online'), ready: withDialog('Regenerate', 'Regenerate license key') },
   { name: 'edit-rotate', path: edit('online'), ready: withDialog('Rotate', 'Rotate license key') },
   { name: 'edit-rotating', path: edit('offline'), ready: (page) => visible(page.getByText('Waiting for the gateway to take its new key')) },
-  { name: 'audit', published: true, path: '/admin/audit', ready: async (page) => {
-    await visible(page.getByRole('table', { name: 'Audit log' }).getByText('server.license.revoke').first());
-    await page.getByRole('row').filter({ hasText: 'server.license.revoke' }).first().getByRole('button', { name: /Show details/ }).click();
+  { name: 'audit', published: true, path: '/admin/audit?action=server.license.revoke', ready: async (page) => {
+    const row = page.getByRole('table', { name: 'Audit log' }).getByRole('row').filter({ hasText: 'server.license.revoke' }).first();
+    await row.getByRole('button', { name: /Show details/ }).click();
     await visible(page.getByText('Hash', { exact: true }));
   } },
   { name: 'settings', published: true, path: '/admin/settings', ready: (page) => visible(page.getByText('203.0.113.64/28')) },
   { name: 'account', published: true, path: '/account', ready: (page) => visible(field(page, 'Display name')) },
-  { name: 'account-security', published: true, path: '/account/security', ready: async (page) => {
+  // Passkeys belong to a name, never to an address.
+  { name: 'account-security', published: true, path: `${world.url.replace('127.0.0.1', 'localhost')}/account/security`, ready: async (page) => {
     await visible(page.getByText('This device'));
     await visible(button(page, 'Set up'));
+    await visible(button(page, 'Add passkey'));
   } },
-  { name: 'settings-notifications', published: true, path: '/admin/settings/notifications', ready: async (page) => {
+  { name: 'settings-notifications-none', path: '/admin/settings/notifications', ready: async (page) => {
     await visible(page.getByText('Nobody is told yet'));
     await visible(card(page, 'When to tell'));
+  } },
+  { name: 'settings-notifications', published: true, path: '/admin/settings/notifications', ready: async (page) => {
+    await addEndpoints();
+    await page.reload();
+    await visible(page.getByRole('link', { name: 'Pager of the night shift' }));
+    await visible(button(page, 'Send test message'));
   } },
   { name: 'settings-webhook', path: '/admin/settings/notifications/new?kind=WEBHOOK', ready: (page) => visible(field(page, 'URL')) },
   { name: 'settings-keys', path: '/admin/settings/keys', ready: (page) => visible(page.getByRole('table', { name: 'Signing keys' })) },

@@ -1,4 +1,4 @@
-import { List, Stack, Text } from '@mantine/core';
+import { Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { keysQuery } from '@/api/keys';
 import type { Keys, MasterKey, RunningDashboard, SigningKey } from '@/api/types';
@@ -38,7 +38,7 @@ function Held({ held, state }: { held: boolean; state: string }) {
   return <StatusDot tone={state === 'RETIRED' || state === 'LOST' ? 'idle' : 'bad'} label={state === 'RETIRED' ? 'No longer' : 'Missing'} />;
 }
 
-const MASTER: Column<MasterKey>[] = [{ id: 'id', header: 'Key', cell: (key) => <span className="mono">{key.id}</span> }, ...common<MasterKey>()];
+const MASTER: Column<MasterKey>[] = [{ id: 'id', header: 'Key', cell: (key) => `Key ${key.id}` }, ...common<MasterKey>()];
 
 const SIGNING: Column<SigningKey>[] = [
   {
@@ -52,7 +52,7 @@ const SIGNING: Column<SigningKey>[] = [
     ),
   },
   ...common<SigningKey>(),
-  { id: 'gateways', header: 'Gateways that trust it', align: 'end', cell: (key) => <span className="numeric">{key.gateways}</span> },
+  { id: 'gateways', header: 'Trusted by', align: 'end', cell: (key) => <span className="numeric">{key.gateways === 1 ? '1 gateway' : `${key.gateways} gateways`}</span> },
 ];
 
 const DASHBOARDS: Column<RunningDashboard>[] = [
@@ -95,15 +95,6 @@ export function KeysPage() {
 function KeysView({ keys }: { keys: Keys }) {
   return (
     <>
-      {keys.problems.length > 0 && (
-        <Notice tone="bad" title={keys.problems.length === 1 ? 'A key needs you' : 'Keys need you'}>
-          <List size="sm" spacing={4}>
-            {keys.problems.map((problem) => (
-              <List.Item key={problem}>{problem}</List.Item>
-            ))}
-          </List>
-        </Notice>
-      )}
       <Section title="Signing keys" hint="They sign every answer to a gateway; a gateway believes nothing else." flush>
         <Text size="sm" px={16} py={12} className={classes.line}>
           {keys.gateways === 0 ? 'No gateway has been heard yet.' : `${keys.following} of ${keys.gateways} gateways follow: they trust the newest key.`}

@@ -1,5 +1,6 @@
 import { List, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
+import { useLocation } from '@tanstack/react-router';
 import { integrityQuery } from '@/api/admin';
 import { keysQuery } from '@/api/keys';
 import type { AuditIntegrity, Me } from '@/api/types';
@@ -26,6 +27,11 @@ function RecoveryNotice({ left }: { left: number }) {
   );
 }
 
+const KEYS = '/admin/settings/keys';
+
+/** The dashboard's reasons begin small: elsewhere they follow a colon. */
+const sentence = (reason: string): string => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}${reason.endsWith('.') ? '' : '.'}`;
+
 const NOT_CURRENT: Partial<Record<AuditIntegrity['state'], string>> = {
   BEHIND: 'The database is behind its anchor',
   FOREIGN: 'This is another installation’s database',
@@ -39,6 +45,7 @@ function DegradedNotices() {
   const { data: keys } = useQuery(keysQuery);
   const behind = integrity === undefined ? undefined : NOT_CURRENT[integrity.state];
   const problems = keys?.problems ?? [];
+  const atKeys = useLocation({ select: ({ pathname }) => pathname === KEYS });
   return (
     <Stack gap="sm">
       {behind !== undefined && (
@@ -52,12 +59,20 @@ function DegradedNotices() {
         </Notice>
       )}
       {problems.length > 0 && (
-        <Notice tone="bad" title={problems.length === 1 ? 'A key is missing' : 'Keys are missing'} action={<AnchorLink to="/admin/settings/keys">Look at the keys</AnchorLink>}>
-          <List size="sm" spacing={4}>
-            {problems.map((problem) => (
-              <List.Item key={problem}>{problem}</List.Item>
-            ))}
-          </List>
+        <Notice
+          tone="bad"
+          title={problems.length === 1 ? 'A key is missing' : 'Keys are missing'}
+          action={atKeys ? undefined : <AnchorLink to={KEYS}>Look at the keys</AnchorLink>}
+        >
+          {problems.length === 1 ? (
+            problems.map(sentence)
+          ) : (
+            <List size="sm" spacing={4}>
+              {problems.map((problem) => (
+                <List.Item key={problem}>{sentence(problem)}</List.Item>
+              ))}
+            </List>
+          )}
         </Notice>
       )}
     </Stack>

@@ -87,10 +87,12 @@ export function SecondFactorCard({ user }: { user: User }) {
 function State({ factor }: { factor: UserSecondFactor }) {
   if (!factor.enrolled) {
     return (
-      <StatusDot
-        tone={factor.required ? 'warn' : 'idle'}
-        label={factor.required ? 'None yet: asked for at the next sign-in' : 'None: the password alone signs in'}
-      />
+      <Text size="sm" component="div">
+        <StatusDot
+          tone={factor.required ? 'warn' : 'idle'}
+          label={factor.required ? 'None yet: asked for at the next sign-in' : 'None: the password alone signs in'}
+        />
+      </Text>
     );
   }
   return (
