@@ -2,8 +2,10 @@
 //!
 //! `app` holds the use cases with their authorization and knows nothing of HTTP; `http` has one
 //! file per resource and verb and turns requests into use cases; `jobs` runs what nobody asks for;
-//! `management` asks gateways on their port 6060; `listen` accepts connections; `cli` is the command line.
+//! `management` asks gateways on their port 6060; `listen` accepts connections;
+//! `acme` has their certificate issued; `cli` is the command line.
 
+pub mod acme;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -4,6 +4,7 @@
 //! The database's clock judges everything that has a date (invariant 3): where a function needs
 //! "now", it asks PostgreSQL.
 
+pub mod acme;
 pub mod anchor;
 pub mod audit;
 pub mod audit_log;

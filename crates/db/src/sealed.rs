@@ -36,6 +36,8 @@ pub const COLUMNS: &[SealedColumn] = &[
     column("connections", "server_id", "credential_ciphertext", "credential"),
     column("connections", "server_id", "sudo_ciphertext", "sudo"),
     column("jobs", "id", "api_secret_ciphertext", "api_secret"),
+    column("acme_accounts", "id", "credentials_ciphertext", "credentials"),
+    column("acme_certificates", "id", "key_ciphertext", "key"),
     column("totp_factors", "user_id", "secret_ciphertext", "secret"),
     column("totp_enrollments", "user_id", "secret_ciphertext", "secret"),
     column("notification_endpoints", "id", "secret_ciphertext", "secret"),

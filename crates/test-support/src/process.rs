@@ -101,7 +101,21 @@ pub struct DashboardProcess {
 impl DashboardProcess {
     /// Starts it on a free port and waits until it is ready.
     pub async fn start(program: &str, database_url: &str, data: &Folder, env: &[(&str, &str)]) -> Self {
-        let mut child = command(program, &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        Self::start_on(program, "127.0.0.1:0", database_url, data, env).await
+    }
+
+    /// As [`Self::start`], on an address of one's own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_on(
+        program: &str,
+        listen: &str,
+        database_url: &str,
+        data: &Folder,
+        env: &[(&str, &str)],
+    ) -> Self {
+        let mut child = command(program, &["serve", "--listen", listen, "--log-format", "json"])
             .env("DATABASE_URL", database_url)
             .env("PROXIMA_DATA_DIR", data.path())
             .env("PROXIMA_BCRYPT_COST", "4")

@@ -12,6 +12,7 @@ pub const ACTIONS: &[&str] = &[
     "audit.export",
     "audit.prune",
     "audit.retention.update",
+    "certificate.issue",
     "database.backup",
     "database.restore",
     "database.restore.accept",

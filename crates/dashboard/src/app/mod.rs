@@ -6,6 +6,7 @@ pub mod audit;
 pub mod audit_chain;
 pub mod audit_export;
 pub mod audit_retention;
+pub mod certificates;
 pub mod connections;
 pub mod error;
 pub mod factors;

@@ -1,10 +1,11 @@
 //! The ports of `serve`: opened before anything else, served once the dashboard is ready.
 
-use crate::app::App;
+use crate::acme::{Authority, ExternalAccount};
+use crate::app::{App, certificates};
 use crate::config::ServeArgs;
-use crate::http;
 use crate::listen::tls::{Files, Reload, Tls};
 use crate::listen::{self, Ending, Options, Times};
+use crate::{http, jobs};
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Connections of the ports that people do not use.
 const SMALL: usize = 64;
@@ -47,9 +49,10 @@ impl Ports {
             Some(address) => Some(bind(address, "--metrics-listen").await?),
             None => None,
         };
-        let tls = match tls_files(args) {
-            Some(files) => Some(Tls::open(files).context("TLS")?),
-            None => None,
+        let tls = match (tls_files(args), authority(args)) {
+            (Some(files), _) => Some(Tls::open(files).context("TLS")?),
+            (None, Some(authority)) => Some(Tls::by_authority(authority.host).context("TLS")?),
+            (None, None) => None,
         };
         Ok(Self { main, redirect, metrics, tls, connections: connections(args.max_connections) })
     }
@@ -67,7 +70,10 @@ impl Ports {
         ending: &Ending,
         reloads: mpsc::Receiver<Reload>,
     ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
-        let follower = self.tls.as_ref().map(|tls| tokio::spawn(Arc::clone(tls).follow(reloads)));
+        let follower = self.tls.as_ref().map(|tls| match authority(args) {
+            Some(authority) => have_issued(app, authority, tls, reloads),
+            None => tokio::spawn(Arc::clone(tls).follow(reloads)),
+        });
         let options = Options {
             name: "main",
             max_connections: self.connections,
@@ -96,6 +102,21 @@ impl Ports {
     }
 }
 
+/// Answers the authority's questions, and keeps the certificate.
+fn have_issued(
+    app: &Arc<App>,
+    authority: Authority,
+    tls: &Arc<Tls>,
+    reloads: mpsc::Receiver<Reload>,
+) -> JoinHandle<()> {
+    let (asked, host) = (Arc::clone(app), authority.host.clone());
+    tls.answer_challenges(Box::new(move || {
+        let (app, host) = (Arc::clone(&asked), host.clone());
+        Box::pin(async move { certificates::challenge(&app, &host).await })
+    }));
+    tokio::spawn(jobs::certificate::run(Arc::clone(app), authority, Arc::clone(tls), reloads))
+}
+
 async fn maybe(work: Option<impl Future<Output = ()>>) {
     if let Some(work) = work {
         work.await;
@@ -120,6 +141,18 @@ pub(super) fn tls_files(args: &ServeArgs) -> Option<Files> {
     let host = args.public_url.as_ref()?.host_str()?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Some(Files { cert, key, host })
+}
+
+/// Who issues the dashboard's certificate, if it is not in files.
+pub(super) fn authority(args: &ServeArgs) -> Option<Authority> {
+    let external = args.acme_eab_key_id.clone().zip(args.acme_eab_key_file.clone());
+    Some(Authority {
+        host: args.public_url.as_ref()?.domain()?.to_owned(),
+        directory: args.acme.as_ref()?.to_string(),
+        contact: args.acme_contact.clone(),
+        ca: args.acme_ca.clone(),
+        external_account: external.map(|(key_id, key_file)| ExternalAccount { key_id, key_file }),
+    })
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

@@ -1,6 +1,7 @@
 //! The settings: one argument each, for the command line, the environment and the configuration file.
 
 use clap::{ArgAction, Args};
+use instant_acme::LetsEncrypt;
 use ipnet::IpNet;
 use proxima_types::identity::DashboardUrl;
 use std::net::{IpAddr, SocketAddr};
@@ -74,6 +75,28 @@ pub struct ServeArgs {
     /// File with the private key of --tls-cert, PEM.
     #[arg(long, env = "PROXIMA_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+
+    /// Who issues and renews the certificate for --listen, in place of files: letsencrypt, letsencrypt-staging, or the
+    /// https:// URL of another authority's ACME directory. Port 443 of --public-url must lead here. Setting it agrees to
+    /// the authority's terms.
+    #[arg(long, env = "PROXIMA_ACME", value_parser = parse_acme)]
+    pub acme: Option<url::Url>,
+
+    /// E-mail address that the certificate authority may write to.
+    #[arg(long, env = "PROXIMA_ACME_CONTACT", value_parser = parse_contact)]
+    pub acme_contact: Option<String>,
+
+    /// File with the root, PEM, that signed the API of a private certificate authority.
+    #[arg(long, env = "PROXIMA_ACME_CA")]
+    pub acme_ca: Option<PathBuf>,
+
+    /// Id of the key that binds to an account one has at the authority already; only where it asks for it.
+    #[arg(long, env = "PROXIMA_ACME_EAB_KEY_ID")]
+    pub acme_eab_key_id: Option<String>,
+
+    /// File with the key of --acme-eab-key-id, base64url, as the authority gives it.
+    #[arg(long, env = "PROXIMA_ACME_EAB_KEY_FILE")]
+    pub acme_eab_key_file: Option<PathBuf>,
 
     /// Address for plain HTTP that does nothing but send browsers to --public-url, usually port 80.
     #[arg(long, env = "PROXIMA_REDIRECT_LISTEN", value_parser = parse_listen)]
@@ -177,6 +200,22 @@ fn parse_public_url(text: &str) -> Result<url::Url, String> {
     let anonymous = url.username().is_empty() && url.password().is_none();
     let web = matches!(url.scheme(), "http" | "https") && url.host().is_some();
     if web && bare && anonymous { Ok(url) } else { Err(expected.to_owned()) }
+}
+
+/// A certificate authority: one known by name, or its directory.
+fn parse_acme(text: &str) -> Result<url::Url, String> {
+    let expected = "expected letsencrypt, letsencrypt-staging, or the https:// URL of an ACME directory";
+    let url = match text.trim() {
+        "letsencrypt" => LetsEncrypt::Production.url(),
+        "letsencrypt-staging" => LetsEncrypt::Staging.url(),
+        other => other,
+    };
+    url.parse().ok().filter(|url: &url::Url| url.scheme() == "https").ok_or_else(|| expected.to_owned())
+}
+
+fn parse_contact(text: &str) -> Result<String, String> {
+    let address: lettre::Address = text.trim().parse().map_err(|_| "expected an e-mail address".to_owned())?;
+    Ok(address.to_string())
 }
 
 /// A network such as `10.0.0.0/8`, or a single address.

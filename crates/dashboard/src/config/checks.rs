@@ -1,6 +1,7 @@
 //! What must be true between settings.
 
 use super::ServeArgs;
+use url::Host;
 
 /// Two settings that do not fit.
 pub(super) struct Contradiction {
@@ -27,6 +28,7 @@ pub(super) fn together(args: &ServeArgs) -> Vec<Contradiction> {
         let sentence = "with a certificate public_url must be set, to the https:// address that people open";
         refuse("tls_cert", "public_url", sentence);
     }
+    acme(args, &mut refuse);
     if args.redirect_listen.is_some() && !https {
         let sentence = "redirect_listen sends browsers to public_url, which must be an https:// address";
         refuse("redirect_listen", "public_url", sentence);
@@ -41,6 +43,36 @@ pub(super) fn together(args: &ServeArgs) -> Vec<Contradiction> {
     }
     problems.extend(same_ports(args));
     problems
+}
+
+fn acme(args: &ServeArgs, refuse: &mut impl FnMut(&'static str, &'static str, &str)) {
+    let named = matches!(
+        args.public_url.as_ref().map(|url| (url.scheme(), url.host())),
+        Some(("https", Some(Host::Domain(_))))
+    );
+    if args.acme.is_some() && !named {
+        let sentence = "with acme public_url must be set, to the https:// address that people open, with a DNS name";
+        refuse("acme", "public_url", sentence);
+    }
+    if args.acme.is_some() && args.tls_cert.is_some() {
+        refuse("acme", "tls_cert", "acme has the certificate issued that tls_cert names a file of: set one of them");
+    }
+    match (&args.acme_eab_key_id, &args.acme_eab_key_file) {
+        (Some(_), None) => refuse("acme_eab_key_id", "acme_eab_key_file", "acme_eab_key_id needs acme_eab_key_file"),
+        (None, Some(_)) => refuse("acme_eab_key_file", "acme_eab_key_id", "acme_eab_key_file needs acme_eab_key_id"),
+        _ => {}
+    }
+    if args.acme.is_none() {
+        for (setting, set) in [
+            ("acme_contact", args.acme_contact.is_some()),
+            ("acme_ca", args.acme_ca.is_some()),
+            ("acme_eab_key_id", args.acme_eab_key_id.is_some()),
+        ] {
+            if set {
+                refuse(setting, "acme", &format!("{setting} is for acme, which is not set"));
+            }
+        }
+    }
 }
 
 fn same_ports(args: &ServeArgs) -> Vec<Contradiction> {

@@ -1,5 +1,6 @@
 //! What runs without being asked: every job is idempotent, and safe on several dashboards at once.
 
+pub mod certificate;
 pub mod keys;
 pub mod notifications;
 pub mod nudges;

@@ -1,21 +1,26 @@
-//! TLS of the dashboard's own: a certificate and its key from files, followed when they change.
+//! TLS of the dashboard's own: a certificate and its key, from files that are followed when they change, or from an authority.
 
+mod pair;
+
+use crate::acme;
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
+use futures_util::future::BoxFuture;
+use pair::Names;
+pub use pair::Pair;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -32,75 +37,20 @@ pub struct Files {
     pub host: String,
 }
 
-/// A certificate that can be served.
-pub struct Loaded {
-    key: Arc<CertifiedKey>,
-    /// Seconds since 1970.
-    pub not_after: i64,
-    /// Why browsers or gateways will refuse it, although it can be served.
-    pub defects: Vec<String>,
-}
-
 impl Files {
     /// Reads both files and looks whether they fit each other, the time and the host.
     ///
     /// # Errors
     /// One sentence that names the file and the remedy, when they cannot be served at all.
-    pub fn load(&self, now: UnixTime) -> anyhow::Result<Loaded> {
-        let (cert, key) = (self.cert.display(), self.key.display());
+    pub fn load(&self, now: UnixTime) -> anyhow::Result<Pair> {
+        let (cert, key) = (self.cert.display().to_string(), self.key.display().to_string());
         let chain = CertificateDer::pem_file_iter(&self.cert)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| anyhow::anyhow!("{cert} cannot be read as PEM: {error}"))?;
         anyhow::ensure!(!chain.is_empty(), "{cert} holds no certificate: it must begin with the dashboard's own");
         let private = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| anyhow::anyhow!("{key} cannot be read as a private key in PEM: {error}"))?;
-        let certified = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider()).map_err(|error| {
-            anyhow::anyhow!(
-                "{key} is not the key of the first certificate in {cert}: {error}. The dashboard's own certificate comes first, \
-                 those that signed it behind it"
-            )
-        })?;
-        let mut defects = Vec::new();
-        let not_after = self.look(&certified.cert, now, &mut defects)?;
-        Ok(Loaded { key: Arc::new(certified), not_after, defects })
-    }
-
-    fn look(&self, chain: &[CertificateDer<'static>], now: UnixTime, defects: &mut Vec<String>) -> anyhow::Result<i64> {
-        let shown = self.cert.display();
-        let parsed = chain
-            .iter()
-            .map(|cert| X509Certificate::from_der(cert).map(|(_, parsed)| parsed))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| anyhow::anyhow!("{shown} holds a malformed certificate: {error}"))?;
-        let own = parsed.first().context("an empty chain")?;
-        for (index, pair) in parsed.windows(2).enumerate() {
-            if pair[0].issuer() != pair[1].subject() {
-                defects.push(format!(
-                    "{shown}: certificate {} was not signed by certificate {}: put the chain into order, the dashboard's own first",
-                    index + 1,
-                    index + 2
-                ));
-            }
-        }
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        for (index, cert) in parsed.iter().enumerate() {
-            let (from, to) = (cert.validity().not_before, cert.validity().not_after);
-            if to.timestamp() <= now {
-                defects.push(format!("{shown}: certificate {} expired at {to}: renew it", index + 1));
-            } else if from.timestamp() > now {
-                defects.push(format!(
-                    "{shown}: certificate {} counts from {from} on: look at this machine's clock",
-                    index + 1
-                ));
-            }
-        }
-        let name = ServerName::try_from(self.host.as_str()).context("the public URL's host is not a name")?;
-        let end = ParsedCertificate::try_from(&chain[0])?;
-        if rustls::client::verify_server_name(&end, &name).is_err() {
-            defects
-                .push(format!("{shown} is not for {}, the host of the public URL: have one issued for it", self.host));
-        }
-        Ok(own.validity().not_after.timestamp())
+        Pair::of(chain, private, &Names { cert: &cert, key: &key }, &self.host, now)
     }
 
     /// What changes when the files do, links followed.
@@ -113,20 +63,34 @@ impl Files {
     }
 }
 
-#[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
+/// None until an authority has issued the first one.
+#[derive(Debug, Default)]
+struct Current(ArcSwapOption<CertifiedKey>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        self.0.load_full()
     }
 }
 
-/// TLS 1.2 and 1.3 with the certificate that the files hold now.
+/// The digest that an authority looks for at a host now (RFC 8737).
+pub type Challenges = Box<dyn Fn() -> BoxFuture<'static, Option<[u8; 32]>> + Send + Sync>;
+
+/// Where the certificate comes from.
+enum Source {
+    Files(Files),
+    /// It is given to [`Tls::take`]; the authority's questions for the host are answered.
+    Authority {
+        host: String,
+        challenges: OnceLock<Challenges>,
+    },
+}
+
+/// TLS 1.2 and 1.3 with the certificate of now.
 pub struct Tls {
-    files: Files,
+    source: Source,
     current: Arc<Current>,
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
 }
 
 impl Tls {
@@ -135,60 +99,104 @@ impl Tls {
     /// # Errors
     /// As [`Files::load`].
     pub fn open(files: Files) -> anyhow::Result<Arc<Self>> {
-        let loaded = files.load(UnixTime::now())?;
-        note(&loaded);
-        for defect in &loaded.defects {
-            tracing::error!("{defect}");
-        }
-        let current = Arc::new(Current(ArcSwap::new(loaded.key)));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        let pair = files.load(UnixTime::now())?;
+        let tls = Self::new(Source::Files(files))?;
+        tls.serve(pair);
+        Ok(tls)
+    }
+
+    /// Without a certificate yet: connections are refused until one is given to [`Self::take`], but for those of the authority.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn by_authority(host: String) -> anyhow::Result<Arc<Self>> {
+        Self::new(Source::Authority { host, challenges: OnceLock::new() })
+    }
+
+    fn new(source: Source) -> anyhow::Result<Arc<Self>> {
+        let current = Arc::new(Current::default());
+        let mut config = builder()?.with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Gateways come back every minute: a resumed session costs no signature.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Arc::new(Self { files, current, acceptor: TlsAcceptor::from(Arc::new(config)) }))
+        Ok(Arc::new(Self { source, current, config: Arc::new(config) }))
+    }
+
+    /// Who knows what an authority looks for; said once, before the first order.
+    pub fn answer_challenges(&self, ask: Challenges) {
+        if let Source::Authority { challenges, .. } = &self.source {
+            let _ = challenges.set(ask);
+        }
     }
 
     pub(super) async fn accept(
         &self,
         stream: TcpStream,
     ) -> std::io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
-        self.acceptor.accept(stream).await
+        let Source::Authority { host, challenges } = &self.source else {
+            return TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await;
+        };
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let asked = start.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == acme::ALPN));
+        let config = match (asked, challenges.get()) {
+            (true, Some(ask)) => challenge(host, ask().await).map_err(std::io::Error::other)?,
+            _ => Arc::clone(&self.config),
+        };
+        start.into_stream(config).await
+    }
+
+    /// Serves a certificate that an authority issued: PEM, the host's own first, and its key.
+    ///
+    /// # Errors
+    /// When it cannot be served; the one before goes on.
+    pub fn take(&self, chain: &str, key: &str) -> anyhow::Result<()> {
+        let Source::Authority { host, .. } = &self.source else { anyhow::bail!("this port has certificate files") };
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let names = Names { cert: "the issued certificate", key: "the issued certificate's key" };
+        self.serve(Pair::of(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?, &names, host, UnixTime::now())?);
+        Ok(())
+    }
+
+    fn serve(&self, pair: Pair) {
+        #[allow(clippy::cast_precision_loss)]
+        metrics::gauge!("proxima_tls_certificate_not_after_seconds").set(pair.not_after as f64);
+        for defect in &pair.defects {
+            tracing::error!("{defect}");
+        }
+        self.current.0.store(Some(pair.key));
     }
 
     /// Follows the files until the process ends: when they change, and when it is asked to. Connections stay. A new
     /// pair that is not right is refused with its reason, and the old one goes on.
     pub async fn follow(self: Arc<Self>, mut asked: mpsc::Receiver<Reload>) {
-        let mut seen = self.files.stamp();
+        let Source::Files(files) = &self.source else { return };
+        let mut seen = files.stamp();
         loop {
             let asked = match tokio::time::timeout(LOOK_EVERY, asked.recv()).await {
                 Ok(None) => return,
                 Ok(done) => done,
                 Err(_) => None,
             };
-            let stamp = self.files.stamp();
+            let stamp = files.stamp();
             if asked.is_none() && stamp == seen {
                 continue;
             }
             seen = stamp;
-            self.reload(UnixTime::now());
+            self.reload(files, UnixTime::now());
             if let Some(done) = asked {
                 let _ = done.send(());
             }
         }
     }
 
-    fn reload(&self, now: UnixTime) {
-        let refused = match self.files.load(now) {
-            Ok(loaded) if loaded.defects.is_empty() => {
-                note(&loaded);
-                self.current.0.store(loaded.key);
-                tracing::info!(certificate = %self.files.cert.display(), "the TLS certificate was read again");
+    fn reload(&self, files: &Files, now: UnixTime) {
+        let refused = match files.load(now) {
+            Ok(pair) if pair.defects.is_empty() => {
+                self.serve(pair);
+                tracing::info!(certificate = %files.cert.display(), "the TLS certificate was read again");
                 return;
             }
-            Ok(loaded) => loaded.defects.join("; "),
+            Ok(pair) => pair.defects.join("; "),
             Err(error) => format!("{error:#}"),
         };
         metrics::counter!("proxima_tls_reloads_refused_total").increment(1);
@@ -196,9 +204,19 @@ impl Tls {
     }
 }
 
-fn note(loaded: &Loaded) {
-    #[allow(clippy::cast_precision_loss)]
-    metrics::gauge!("proxima_tls_certificate_not_after_seconds").set(loaded.not_after as f64);
+fn builder() -> anyhow::Result<rustls::ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>> {
+    Ok(ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth())
+}
+
+/// For the one connection in which an authority makes sure of the host.
+fn challenge(host: &str, digest: Option<[u8; 32]>) -> anyhow::Result<Arc<ServerConfig>> {
+    let digest = digest.context("no authority's question is expected now")?;
+    let key = acme::challenge_certificate(host, &digest)?;
+    let mut config = builder()?.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.alpn_protocols = vec![acme::ALPN.to_vec()];
+    Ok(Arc::new(config))
 }
 
 #[cfg(test)]

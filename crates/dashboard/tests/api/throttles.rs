@@ -166,3 +166,19 @@ async fn soak_unknown_names_take_as_long_as_known_ones(db: PgPool) {
     let (least, most) = (*medians.iter().min().unwrap(), *medians.iter().max().unwrap());
     assert!((most - least) * 100 <= least * 2, "{names:?}: {medians:?}");
 }
+
+/// What was counted by a clock that was ahead delays nobody until the clock has caught up, and is not counted twice.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_clock_that_is_put_back_keeps_nobody_out(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.customer("alice").await;
+    let stranger = app.anonymous();
+    assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401);
+    let ahead = "UPDATE throttles SET charged_at = charged_at + interval '1 day', blocked_until = blocked_until + interval '1 day'";
+    sqlx::query(ahead).execute(&app.db).await.unwrap();
+    assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401, "not 429");
+    let failures: i32 = sqlx::query_scalar("SELECT max(failures) FROM throttles").fetch_one(&app.db).await.unwrap();
+    assert_eq!(failures, 2);
+    sqlx::query(ahead).execute(&app.db).await.unwrap();
+    assert_eq!(guess(&stranger, "alice", PASSWORD).await.0, 200);
+}

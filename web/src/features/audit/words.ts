@@ -7,6 +7,7 @@ export const ACTIONS: Record<string, string | undefined> = {
   'database.restore': 'Database restored from a backup',
   'database.restore.accept': 'Restored database accepted',
   'database.restore.follow': 'Restored database followed by another dashboard',
+  'certificate.issue': 'Certificate issued',
   'keys.master.activate': 'Master key taken into use',
   'keys.master.create': 'Master key made',
   'keys.master.lost': 'Master key declared lost',

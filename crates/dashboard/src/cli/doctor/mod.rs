@@ -1,5 +1,6 @@
 //! `doctor`: looks at an installation and says what to mend. Changes nothing.
 
+mod acme;
 mod data;
 mod host;
 mod installation;
@@ -75,6 +76,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
                 findings.extend(looked);
                 if current {
                     findings.extend(installation::look(serve, &database).await);
+                    findings.extend(acme::certificate(serve, &database).await);
                 }
                 database.close().await?;
             }

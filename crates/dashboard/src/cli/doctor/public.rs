@@ -40,7 +40,7 @@ pub(super) fn certificate(args: &ServeArgs) -> Vec<Finding> {
 pub(super) fn proxy(args: &ServeArgs) -> Option<Finding> {
     let name = "proxies";
     let https = args.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    let behind = https && args.tls_cert.is_none();
+    let behind = https && args.tls_cert.is_none() && args.acme.is_none();
     if behind && args.trusted_proxies.is_empty() {
         let text = "public_url is https:// and no certificate is set, so a proxy stands in front, but trusted_proxies is empty: the \
                     audit log and the limits of sign-ins take everybody for the proxy. Name its address";

@@ -96,16 +96,16 @@ fn a_bad_new_pair_leaves_the_old_one_in_place() {
     let (authority, folder) = (Authority::new("one"), Folder::new());
     let (cert, key) = authority.issue("panel.example.com", (2020, 2090));
     let tls = Tls::open(folder.write(&cert, &key).clone()).expect("served");
-    let served = || tls.current.0.load().cert[0].clone();
+    let served = || tls.current.0.load_full().expect("a certificate").cert[0].clone();
     let first = served();
     let (expired, expired_key) = authority.issue("panel.example.com", (2020, 2021));
     let (second, second_key) = authority.issue("panel.example.com", (2020, 2090));
     for (cert, key) in [(&second, &key), (&expired, &expired_key), (&String::new(), &key)] {
         folder.write(cert, key);
-        tls.reload(NOW);
+        tls.reload(&folder.files, NOW);
         assert_eq!(served(), first);
     }
     folder.write(&second, &second_key);
-    tls.reload(NOW);
+    tls.reload(&folder.files, NOW);
     assert_ne!(served(), first);
 }

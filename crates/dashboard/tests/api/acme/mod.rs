@@ -1,0 +1,156 @@
+//! Certificates from an authority, with a real one and real dashboards.
+
+mod pebble;
+
+use crate::PROGRAM;
+use pebble::{Pebble, free_port};
+use proxima_dashboard::acme;
+use proxima_test_support::{DashboardProcess, Folder, database_url, rows_matching, run_program};
+use sqlx::PgPool;
+use std::time::Duration;
+
+const HOST: &str = "panel.example.com";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The settings of a dashboard on `port`.
+fn settings(pebble: &Pebble, port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("PROXIMA_LISTEN", format!("127.0.0.1:{port}")),
+        ("PROXIMA_PUBLIC_URL", format!("https://{HOST}")),
+        ("PROXIMA_ACME", pebble.directory.clone()),
+        ("PROXIMA_ACME_CONTACT", "operations@example.com".to_owned()),
+        ("PROXIMA_ACME_CA", pebble.ca().display().to_string()),
+        ("PROXIMA_ACME_EAB_KEY_ID", "kid-1".to_owned()),
+        ("PROXIMA_ACME_EAB_KEY_FILE", pebble.eab_key_file().display().to_string()),
+    ]
+}
+
+/// On `port` alone: the flag of [`DashboardProcess::start`] would win over the variable.
+async fn start(pebble: &Pebble, url: &str, data: &Folder, port: u16) -> DashboardProcess {
+    let settings = settings(pebble, port);
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    DashboardProcess::start_on(PROGRAM, &format!("127.0.0.1:{port}"), url, data, &settings).await
+}
+
+async fn waited<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + 2 * PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Whether a browser that trusts the authority is served there.
+async fn is_served(pebble: &Pebble, port: u16) -> Option<Vec<u8>> {
+    let client = reqwest::Client::builder()
+        .tls_certs_only([pebble.root().await])
+        .tls_info(true)
+        .resolve(HOST, format!("127.0.0.1:{port}").parse().unwrap())
+        .build()
+        .unwrap();
+    let answer = client.get(format!("https://{HOST}:{port}/healthz")).send().await.ok()?;
+    assert_eq!(answer.status(), 200);
+    Some(answer.extensions().get::<reqwest::tls::TlsInfo>()?.peer_certificate()?.to_vec())
+}
+
+/// A first attempt fails, because the authority is led to a dashboard that does not run yet, and is told; the next one is
+/// answered by the other dashboard; both serve one certificate; it is renewed.
+#[sqlx::test(migrations = false)]
+async fn several_dashboards_have_one_certificate_issued_and_renewed(db: PgPool) {
+    let (first_port, second_port) = (free_port(), free_port());
+    let pebble = Pebble::start(second_port).await;
+    let (url, data) = (database_url(&db), Folder::new());
+    let first = start(&pebble, &url, &data, first_port).await;
+    let failed = async || rows_matching(&db, "acme_certificates", "failures = 1").await.pop();
+    waited("the failure is written down", failed).await;
+    assert_eq!(is_served(&pebble, first_port).await, None);
+    let told: String = sqlx::query_scalar("SELECT last_error FROM acme_certificates").fetch_one(&db).await.unwrap();
+    assert!(told.contains("panel.example.com on port 443: ") && told.contains("Failed to connect"), "{told}");
+    let said = doctor(&pebble, &url, &data, first_port).await;
+    assert!(said.contains("PROBLEM  certificate: the authority could not reach this dashboard"), "{said}");
+
+    let second = start(&pebble, &url, &data, second_port).await;
+    let log = second.output();
+    assert!(!log.contains("a certificate is ordered"), "the next attempt is not due: {log}");
+    first.signal("HUP").await;
+    let served = waited("the first serves it", async || is_served(&pebble, first_port).await).await;
+    let same = waited("the second takes it", async || is_served(&pebble, second_port).await).await;
+    assert_eq!(served, same);
+    assert!(
+        doctor(&pebble, &url, &data, first_port)
+            .await
+            .contains("ok       certificate: for panel.example.com is good until")
+    );
+
+    sqlx::query("UPDATE acme_certificates SET renew_at = now()").execute(&db).await.unwrap();
+    second.signal("HUP").await;
+    for port in [second_port, first_port] {
+        let renewed = async || is_served(&pebble, port).await.filter(|now| *now != served);
+        waited("the new one is served", renewed).await;
+    }
+    let audited = rows_matching(&db, "audit_log", "action = 'certificate.issue'").await;
+    assert_eq!(audited.len(), 3, "{audited:?}");
+    assert_eq!(rows_matching(&db, "acme_accounts", "true").await.len(), 1, "one account for all");
+    nothing_secret(&db, &[first.output(), second.output()]).await;
+}
+
+async fn doctor(pebble: &Pebble, url: &str, data: &Folder, port: u16) -> String {
+    let settings = settings(pebble, port);
+    let named: Vec<String> = settings
+        .iter()
+        .map(|(name, value)| format!("--{}={value}", name["PROXIMA_".len()..].to_lowercase().replace('_', "-")))
+        .collect();
+    let mut arguments = vec!["doctor", "--database-url", url, "--data-dir", data.path().to_str().unwrap()];
+    arguments.extend(named.iter().map(String::as_str));
+    run_program(PROGRAM, &arguments, "").await.stdout
+}
+
+/// No key in clear: not in the database, not in a log.
+async fn nothing_secret(db: &PgPool, logs: &[String]) {
+    for table in ["acme_accounts", "acme_certificates", "audit_log"] {
+        let text = format!("{:?}", rows_matching(db, table, "true").await);
+        assert!(!text.contains("PRIVATE KEY") && !text.contains("key_pkcs8"), "{table}: {text}");
+    }
+    for log in logs {
+        assert!(!log.contains("PRIVATE KEY") && !log.contains("key_pkcs8") && !log.contains(pebble::EAB_KEY), "{log}");
+    }
+}
+
+/// An order that hangs does not outlast a stop, and a master key that is gone does not end HTTPS.
+#[sqlx::test(migrations = false)]
+async fn a_lost_master_key_costs_a_new_certificate(db: PgPool) {
+    let port = free_port();
+    let pebble = Pebble::start(port).await;
+    let (url, data) = (database_url(&db), Folder::new());
+    let before = start(&pebble, &url, &data, port).await;
+    let served = waited("it is issued", async || is_served(&pebble, port).await).await;
+    before.stop().await;
+    std::fs::rename(data.join("keys.json"), data.join("lost.json")).unwrap();
+    let without = start(&pebble, &url, &data, port).await;
+    let other = async || is_served(&pebble, port).await;
+    let other = tokio::time::timeout(PATIENCE, waited("another is issued", other))
+        .await
+        .unwrap_or_else(|_| panic!("{}", without.output()));
+    assert_ne!(other, served);
+    without.stop().await;
+    std::fs::rename(data.join("lost.json"), data.join("keys.json")).unwrap();
+    let again = start(&pebble, &url, &data, port).await;
+    let back = waited("the stored one is served again", async || is_served(&pebble, port).await).await;
+    assert_eq!(back, served);
+    again.stop().await;
+}
+
+/// Who asks for the challenge when no authority does gets nothing.
+#[test]
+fn the_challenges_certificate_holds_the_digest_and_the_host() {
+    let made = acme::challenge_certificate(HOST, &[7; 32]).unwrap();
+    let (_, parsed) = x509_parser::parse_x509_certificate(&made.cert[0]).unwrap();
+    let extension = parsed.extensions().iter().find(|one| one.oid.to_id_string() == "1.3.6.1.5.5.7.1.31").unwrap();
+    assert!(extension.critical, "RFC 8737, section 3");
+    assert_eq!(extension.value, [&[4, 32][..], &[7; 32][..]].concat());
+    let names = parsed.subject_alternative_name().unwrap().unwrap();
+    assert_eq!(format!("{:?}", names.value.general_names), format!("[DNSName({HOST:?})]"));
+}
