@@ -8,7 +8,7 @@ use sqlx::{FromRow as _, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 /// How many rows one page looks at, at most: what bounds its time, whatever is asked for and however long the log is.
-const LOOKED_AT: usize = 20_000;
+const LOOKED_AT: usize = 5_000;
 /// With at most so many names that a part matches, each is looked up by itself.
 const NAMES_MAX: usize = 100;
 

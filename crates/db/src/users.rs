@@ -332,7 +332,8 @@ fn push_search(query: &mut QueryBuilder<Postgres>, search: &str, owners: Option<
         None => {
             query.push(" AND (u.search LIKE lower(").push_bind(pattern.clone());
             query.push(") OR EXISTS (SELECT FROM servers f WHERE f.owner_id = u.id AND f.search LIKE lower(");
-            query.push_bind(pattern).push(")))");
+            // OFFSET 0: looked up for each account, instead of all matches being collected first.
+            query.push_bind(pattern).push(") OFFSET 0))");
         }
     }
 }
