@@ -3,7 +3,7 @@
 use crate::{DbError, DbResult};
 use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use std::time::Duration;
 
 /// How long a query may run, a lock be waited for, and a transaction idle.
@@ -34,6 +34,19 @@ pub async fn connect(url: &str, max_connections: u32) -> DbResult<PgPool> {
         .connect_with(options)
         .await?;
     Ok(pool)
+}
+
+/// The host of a PostgreSQL elsewhere whose connection may be read or answered by whoever stands in between, as the URL has it.
+#[must_use]
+pub fn unprotected_host(url: &str) -> Option<String> {
+    let options: PgConnectOptions = url.parse().ok()?;
+    let host = options.get_host().to_owned();
+    let here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let proven = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+    (!here && !proven).then_some(host)
 }
 
 /// Brings the schema up to date. Safe when several dashboards start at once: an advisory lock
@@ -92,4 +105,25 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// See [`DbError`].
 pub async fn now(connection: impl sqlx::PgExecutor<'_>) -> DbResult<DateTime<Utc>> {
     Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(connection).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unprotected_host;
+
+    #[test]
+    fn only_a_proven_server_elsewhere_is_protected() {
+        for (url, host) in [
+            ("postgres://u:p@db.example.com/x?sslmode=verify-full", None),
+            ("postgres://u:p@127.0.0.1/x", None),
+            ("postgres://u:p@[::1]/x", None),
+            ("postgres://u:p@localhost/x?sslmode=disable", None),
+            ("postgres://u@/x?host=/run/postgresql", None),
+            ("postgres://u:p@db.example.com/x", Some("db.example.com")),
+            ("postgres://u:p@192.0.2.7/x?sslmode=require", Some("192.0.2.7")),
+            ("postgres://u:p@db.example.com/x?sslmode=verify-ca", Some("db.example.com")),
+        ] {
+            assert_eq!(unprotected_host(url).as_deref(), host, "{url}");
+        }
+    }
 }

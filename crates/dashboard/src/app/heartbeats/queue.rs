@@ -86,6 +86,13 @@ async fn work(db: PgPool, anchor: Arc<Anchor>, receiver: Arc<Mutex<mpsc::Receive
         if turn.recv_many(&mut batch, BATCH_MAX).await == 0 {
             return;
         }
+        // Who has hung up comes back by itself: under more load than can be carried only those who still wait are judged.
+        let waited = batch.len();
+        batch.retain(|waiting| !waiting.reply.is_closed());
+        metrics::counter!("proxima_heartbeats_abandoned_total").increment((waited - batch.len()) as u64);
+        if batch.is_empty() {
+            continue;
+        }
         #[allow(clippy::cast_precision_loss)] // at most BATCH_MAX
         metrics::histogram!("proxima_heartbeat_batch_size").record(batch.len() as f64);
         let outcome = judge_in_turn(&db, &anchor, &batch, turn).await;

@@ -54,6 +54,7 @@ pub(super) async fn database(args: &DataArgs, database: &Database) -> Vec<Findin
     let mut findings = vec![Finding::of("database", schema)];
     if current {
         findings.push(server(database).await);
+        findings.extend(unprotected(database));
         findings.push(skew(database).await);
         findings.push(key_file(args, database).await);
         findings.push(admins(database).await);
@@ -87,6 +88,15 @@ async fn server(database: &Database) -> Finding {
             }
         }
     }
+}
+
+fn unprotected(database: &Database) -> Option<Finding> {
+    let host = pool::unprotected_host(&database.url)?;
+    let text = format!(
+        "the connection to {host} can be read or answered by whoever stands in between: add sslmode=verify-full to its URL, and \
+         sslrootcert=FILE for an authority of your own, unless nobody else is on that network"
+    );
+    Some(Finding::note("PostgreSQL", text))
 }
 
 /// Grace and sessions are judged by the database's clock alone, so a skew misleads people only.

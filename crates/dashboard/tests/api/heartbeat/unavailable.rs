@@ -1,7 +1,8 @@
 //! A database that is down, slow or gone is a signed 503, never a verdict (invariant 1).
 
+use futures_util::FutureExt as _;
 use proxima_signing::VerifyError;
-use proxima_test_support::{Blocker, TestApp, TestGateway};
+use proxima_test_support::{Blocker, TestApp, TestGateway, rows_matching, wait_until};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
 
@@ -116,4 +117,34 @@ async fn what_cannot_be_recorded_is_no_verdict(db: PgPool) {
     expect_no_verdict(&mut gateway).await;
     sqlx::query("ALTER TABLE gateway_installs DROP CONSTRAINT full_disk").execute(&app.db).await.unwrap();
     TestGateway::expect_status(&gateway.beat().await, "ACTIVE");
+}
+
+/// Who hung up while waiting is not judged: under more load than can be carried, those who still wait are.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn who_has_hung_up_costs_the_database_nothing(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (waits, gone) = (app.customer("alice").await, app.customer("bob").await);
+    let (gateway, mut hung_up) = (app.gateway(&waits).await, app.gateway(&gone).await);
+    let blocker = Blocker::hold(&app.db, "LOCK TABLE servers IN ACCESS EXCLUSIVE MODE").await;
+    let mut stuck = Vec::new();
+    // Each worker has a batch.
+    for workers in 1..=3 {
+        let mut gateway = gateway.on_another_host(waits.server_id, gateway.key.clone());
+        stuck.push(tokio::spawn(async move { gateway.beat().await }));
+        let waiting = format!(
+            "SELECT count(*) >= {workers} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        );
+        wait_until(&app.db, &waiting).await;
+    }
+    let asked = app.app.heartbeats.judge(hung_up.key.digest(), hung_up.report()).now_or_never();
+    assert!(asked.is_none(), "it waits, and hangs up");
+    blocker.release().await;
+    for beat in stuck {
+        TestGateway::expect_status(&beat.await.unwrap(), "ACTIVE");
+    }
+    // Those behind it in the queue have had their turn by now.
+    TestGateway::expect_status(&gateway.on_another_host(waits.server_id, gateway.key.clone()).beat().await, "ACTIVE");
+    let seen = format!("server_id = '{}'", gone.server_id);
+    assert!(rows_matching(&app.db, "gateway_installs", &seen).await.is_empty());
+    TestGateway::expect_status(&hung_up.beat().await, "ACTIVE");
 }
