@@ -23,7 +23,8 @@ CREATE TABLE acme_certificates (
     -- What the authority is to find in the challenge's certificate (RFC 8737), and until when.
     challenge_digest bytea CHECK (octet_length(challenge_digest) = 32),
     challenge_until timestamptz,
-    -- The dashboard that is at it lets the others wait until then.
+    -- The process that is at it, which lets the others wait until then.
+    claimed_by uuid,
     claimed_until timestamptz,
     failures integer NOT NULL DEFAULT 0,
     last_error text,

@@ -36,39 +36,72 @@ pub async fn find(connection: &mut PgConnection, host: &str, directory: &str) ->
     .await?)
 }
 
+/// Why work may be taken that is not due.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Haste {
+    /// Whoever asks for it does not want to wait for the next attempt.
+    pub now: bool,
+    /// The stored certificate is of no use here.
+    pub anyway: bool,
+}
+
 /// Takes the work of having a certificate issued, for `lease`: when there is none or it is to be renewed, no attempt is
-/// being waited for (`now` does not wait), and nobody else is at it. `id` is that of a new row.
+/// being waited for, and nobody else is at it. `claimant` is the process; its id names a new row, too.
 ///
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn claim(
     connection: &mut PgConnection,
-    id: Uuid,
+    claimant: Uuid,
     host: &str,
     directory: &str,
     lease: PgInterval,
-    now: bool,
+    haste: Haste,
 ) -> DbResult<Option<Uuid>> {
     sqlx::query!(
         "INSERT INTO acme_certificates (id, host, directory) VALUES ($1, $2, $3) ON CONFLICT (host, directory) DO NOTHING",
-        id,
+        claimant,
         host,
         directory
     )
     .execute(&mut *connection)
     .await?;
     Ok(sqlx::query_scalar!(
-        "UPDATE acme_certificates SET claimed_until = now() + $3
-         WHERE host = $1 AND directory = $2 AND (renew_at IS NULL OR renew_at <= now()) AND ($4 OR next_attempt_at <= now())
-         AND (claimed_until IS NULL OR claimed_until <= now())
+        "UPDATE acme_certificates SET claimed_by = $6, claimed_until = now() + $3
+         WHERE host = $1 AND directory = $2 AND ($5 OR renew_at IS NULL OR renew_at <= now())
+         AND ($4 OR next_attempt_at <= now()) AND (claimed_until IS NULL OR claimed_until <= now())
          RETURNING id",
         host,
         directory,
         lease,
-        now
+        haste.now,
+        haste.anyway,
+        claimant
     )
     .fetch_optional(connection)
     .await?)
+}
+
+/// Lets go of what `claimant` is at: another process, or the next start, need not wait.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn let_go(connection: &mut PgConnection, claimant: Uuid) -> DbResult<()> {
+    sqlx::query!(
+        "UPDATE acme_certificates SET claimed_by = NULL, claimed_until = NULL, challenge_digest = NULL, challenge_until = NULL
+         WHERE claimed_by = $1",
+        claimant
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A claim: the certificate's row, and the process that is at it. What another one has taken meanwhile is not touched.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    pub certificate: Uuid,
+    pub claimant: Uuid,
 }
 
 /// Lets every dashboard answer the authority's challenge, for `lease`.
@@ -77,15 +110,16 @@ pub async fn claim(
 /// See [`crate::DbError`].
 pub async fn show_challenge(
     connection: &mut PgConnection,
-    id: Uuid,
+    claim: Claim,
     digest: &[u8; 32],
     lease: PgInterval,
 ) -> DbResult<()> {
     sqlx::query!(
-        "UPDATE acme_certificates SET challenge_digest = $2, challenge_until = now() + $3 WHERE id = $1",
-        id,
+        "UPDATE acme_certificates SET challenge_digest = $2, challenge_until = now() + $3 WHERE id = $1 AND claimed_by = $4",
+        claim.certificate,
         &digest[..],
-        lease
+        lease,
+        claim.claimant
     )
     .execute(connection)
     .await?;
@@ -120,16 +154,18 @@ pub struct Issued<'a> {
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn store(connection: &mut PgConnection, id: Uuid, issued: Issued<'_>) -> DbResult<()> {
+pub async fn store(connection: &mut PgConnection, claim: Claim, issued: Issued<'_>) -> DbResult<()> {
     sqlx::query!(
         "UPDATE acme_certificates SET chain = $2, key_ciphertext = $3, not_after = $4, renew_at = $5, challenge_digest = NULL,
-         challenge_until = NULL, claimed_until = NULL, failures = 0, last_error = NULL, last_error_at = NULL, next_attempt_at = now()
-         WHERE id = $1",
-        id,
+         challenge_until = NULL, claimed_by = NULL, claimed_until = NULL, failures = 0, last_error = NULL, last_error_at = NULL,
+         next_attempt_at = now()
+         WHERE id = $1 AND claimed_by = $6",
+        claim.certificate,
         issued.chain,
         issued.key_ciphertext,
         issued.not_after,
-        issued.renew_at
+        issued.renew_at,
+        claim.claimant
     )
     .execute(connection)
     .await?;
@@ -143,35 +179,25 @@ pub async fn store(connection: &mut PgConnection, id: Uuid, issued: Issued<'_>) 
 /// See [`crate::DbError`].
 pub async fn fail(
     connection: &mut PgConnection,
-    id: Uuid,
+    claim: Claim,
     error: &str,
     wait: PgInterval,
     longest: PgInterval,
 ) -> DbResult<()> {
     sqlx::query!(
-        "UPDATE acme_certificates SET failures = failures + 1, last_error = $2, last_error_at = now(), claimed_until = NULL,
-         challenge_digest = NULL, challenge_until = NULL,
+        "UPDATE acme_certificates SET failures = failures + 1, last_error = $2, last_error_at = now(), claimed_by = NULL,
+         claimed_until = NULL, challenge_digest = NULL, challenge_until = NULL,
          next_attempt_at = now() + LEAST($3::interval * power(2, LEAST(failures, 16)), $4::interval)
-         WHERE id = $1",
-        id,
+         WHERE id = $1 AND claimed_by = $5",
+        claim.certificate,
         error,
         wait,
-        longest
+        longest,
+        claim.claimant
     )
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// Makes the certificate due, because its key cannot be opened any more; false when it was due already.
-///
-/// # Errors
-/// See [`crate::DbError`].
-pub async fn make_due(connection: &mut PgConnection, id: Uuid) -> DbResult<bool> {
-    let done = sqlx::query!("UPDATE acme_certificates SET renew_at = now() WHERE id = $1 AND renew_at > now()", id)
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// The account at an authority: its row and its sealed credentials.
@@ -185,7 +211,16 @@ pub async fn account(connection: &mut PgConnection, directory: &str) -> DbResult
         .map(|row| (row.id, row.credentials_ciphertext)))
 }
 
-/// Takes the place of the account that there was, if any: its credentials cannot be used any more.
+/// Forgets the account: the authority does not know it any more, or its credentials cannot be opened.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn forget_account(connection: &mut PgConnection, directory: &str) -> DbResult<()> {
+    sqlx::query!("DELETE FROM acme_accounts WHERE directory = $1", directory).execute(connection).await?;
+    Ok(())
+}
+
+/// Takes the place of the account that there was, if any.
 ///
 /// # Errors
 /// See [`crate::DbError`].
@@ -195,7 +230,7 @@ pub async fn replace_account(
     directory: &str,
     credentials: &[u8],
 ) -> DbResult<()> {
-    sqlx::query!("DELETE FROM acme_accounts WHERE directory = $1", directory).execute(&mut *connection).await?;
+    forget_account(&mut *connection, directory).await?;
     sqlx::query!(
         "INSERT INTO acme_accounts (id, directory, credentials_ciphertext) VALUES ($1, $2, $3)",
         id,

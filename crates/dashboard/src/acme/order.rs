@@ -123,6 +123,16 @@ pub async fn order(account: &Account, host: &str, show: &Show<'_>) -> anyhow::Re
     Ok(Issued { chain, key })
 }
 
+/// Whether an order failed because the authority does not know the account, or not any more (RFC 8555, 6.7): a new one helps.
+#[must_use]
+pub fn account_is_gone(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<instant_acme::Error>()).any(|cause| {
+        let instant_acme::Error::Api(problem) = cause else { return false };
+        let kind = problem.r#type.as_deref().unwrap_or_default();
+        kind.ends_with(":accountDoesNotExist") || kind.ends_with(":unauthorized")
+    })
+}
+
 /// Why the authority does not take the host for ours.
 async fn refusal(order: &mut Order, host: &str) -> String {
     let mut said = None;

@@ -7,48 +7,57 @@ use crate::entropy::EntropyExt as _;
 use crate::keyring::Place;
 use chrono::Duration;
 use futures_util::FutureExt as _;
-use proxima_db::acme::{self as db, CertificateRow};
+use proxima_db::acme::{self as db, CertificateRow, Claim, Haste};
 use proxima_db::servers::interval;
 use proxima_db::{DbError, PgConnection};
 use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// An order takes less than this.
-const LEASE: Duration = Duration::minutes(10);
+/// An authority that does not answer for so long has failed.
+const ORDER_WITHIN: std::time::Duration = std::time::Duration::from_secs(240);
+/// So long nobody else tries; longer than an order takes.
+const LEASE: Duration = Duration::minutes(5);
 /// From a first failure to the next attempt; doubled for each further one. Authorities refuse more than five an hour.
 const RETRY: Duration = Duration::minutes(2);
 const LONGEST: Duration = Duration::hours(6);
+/// After a certificate that could not be stored: authorities issue few for the same host in a week.
+const UNSTORED: Duration = Duration::days(1);
 /// Characters of a failure that are kept.
 const TOLD: usize = 500;
 
-/// What is stored, opened.
-pub struct Stored {
+/// A certificate to serve.
+pub struct Certificate {
     pub chain: String,
     pub key: Zeroizing<String>,
+}
+
+/// What the database has.
+pub enum Stored {
+    /// What was seen last, or nothing.
+    Nothing,
+    Certificate(Certificate),
+    /// One whose key this dashboard cannot open.
+    Sealed,
 }
 
 /// The certificate that is stored, unless it is the one of `seen` (its chain), or there is none.
 ///
 /// # Errors
 /// When the database is not to be had.
-pub async fn stored(app: &App, authority: &Authority, seen: Option<&str>) -> AppResult<Option<Stored>> {
+pub async fn stored(app: &App, authority: &Authority, seen: Option<&str>) -> AppResult<Stored> {
     let mut connection = app.db.acquire().await.map_err(DbError::from)?;
-    let Some(row) = db::find(&mut connection, &authority.host, &authority.directory).await? else { return Ok(None) };
-    let CertificateRow { id, chain: Some(chain), key_ciphertext: Some(sealed), .. } = row else { return Ok(None) };
+    let row = db::find(&mut connection, &authority.host, &authority.directory).await?;
+    let Some(CertificateRow { id, chain: Some(chain), key_ciphertext: Some(sealed), .. }) = row else {
+        return Ok(Stored::Nothing);
+    };
     if seen == Some(chain.as_str()) {
-        return Ok(None);
+        return Ok(Stored::Nothing);
     }
-    match app.keyring.open_sealed(key_place(id), &sealed) {
-        Ok(key) => Ok(Some(Stored { chain, key })),
-        Err(trouble) if seen.is_none() => {
-            if db::make_due(&mut connection, id).await? {
-                tracing::error!(%trouble, "the certificate's key cannot be opened: a new one is ordered");
-            }
-            Ok(None)
-        }
-        Err(_) => Ok(None),
-    }
+    Ok(match app.keyring.open_sealed(key_place(id), &sealed) {
+        Ok(key) => Stored::Certificate(Certificate { chain, key }),
+        Err(_) => Stored::Sealed,
+    })
 }
 
 fn key_place(id: Uuid) -> Place<'static> {
@@ -65,34 +74,49 @@ pub async fn challenge(app: &App, host: &str) -> Option<[u8; 32]> {
     db::challenge(&mut connection, host).await.ok()??.try_into().ok()
 }
 
-/// Has the certificate issued when it is due and nobody else is at it. At once, when `now`; otherwise not before the next
-/// attempt is. The certificate is given back too where it could not be stored.
+/// Has the certificate issued when it is due and nobody else is at it, by this process (`claimant`). It is given back, also
+/// where it could not be stored: then it lasts as long as the process.
 ///
 /// # Errors
 /// When the database is not to be had. What goes wrong with the authority is written down instead.
-pub async fn renew(app: &App, authority: &Authority, now: bool) -> AppResult<Option<Stored>> {
+pub async fn renew(app: &App, authority: &Authority, claimant: Uuid, haste: Haste) -> AppResult<Option<Certificate>> {
     let mut connection = app.db.acquire().await.map_err(DbError::from)?;
     let (host, directory) = (&authority.host, &authority.directory);
-    let claimed = db::claim(&mut connection, app.entropy.uuid(), host, directory, interval(LEASE), now).await?;
-    let Some(id) = claimed else { return Ok(None) };
+    let claimed = db::claim(&mut connection, claimant, host, directory, interval(LEASE), haste).await?;
+    let Some(certificate) = claimed else { return Ok(None) };
     drop(connection);
+    let claim = Claim { certificate, claimant };
     tracing::info!(host, directory, "a certificate is ordered");
-    let issued = match issue(app, authority, id).await {
-        Ok(issued) => issued,
-        Err(error) => {
-            fail(app, authority, id, error).await?;
-            return Ok(None);
+    let issued = match tokio::time::timeout(ORDER_WITHIN, issue(app, authority, claim)).await {
+        Ok(Ok(issued)) => issued,
+        Ok(Err(error)) => return fail(app, authority, claim, error, (RETRY, LONGEST)).await.map(|()| None),
+        Err(_) => {
+            let error = anyhow::anyhow!("{directory} does not answer, or not to the end");
+            return fail(app, authority, claim, error, (RETRY, LONGEST)).await.map(|()| None);
         }
     };
-    if let Err(error) = keep(app, authority, id, &issued).await {
-        let error =
-            error.context("the certificate was issued, and could not be stored: it lasts as long as this process");
-        fail(app, authority, id, error).await?;
+    if let Err(error) = keep(app, authority, claim, &issued).await {
+        let error = error.context("a certificate was issued and could not be stored");
+        if let Err(error) = fail(app, authority, claim, error, (UNSTORED, UNSTORED)).await {
+            tracing::warn!(error = ?anyhow::Error::from(error), "nor could that be written down");
+        }
     }
-    Ok(Some(Stored { chain: issued.chain, key: issued.key }))
+    Ok(Some(Certificate { chain: issued.chain, key: issued.key }))
 }
 
-async fn issue(app: &App, authority: &Authority, id: Uuid) -> anyhow::Result<Issued> {
+/// Whether what is issued can be stored here.
+#[must_use]
+pub fn can_be_stored(app: &App) -> bool {
+    app.keyring.sealing_key().is_ok()
+}
+
+/// Lets go of an order under way, because the process ends.
+pub async fn let_go(app: &App, claimant: Uuid) {
+    let Ok(mut connection) = app.db.acquire().await else { return };
+    let _ = db::let_go(&mut connection, claimant).await;
+}
+
+async fn issue(app: &App, authority: &Authority, claim: Claim) -> anyhow::Result<Issued> {
     let account = match credentials(app, authority).await? {
         Some(credentials) => acme::open_account(authority, &credentials).await?,
         None => {
@@ -101,13 +125,18 @@ async fn issue(app: &App, authority: &Authority, id: Uuid) -> anyhow::Result<Iss
             account
         }
     };
-    let show = |digest| show(app, id, digest).boxed();
-    acme::order(&account, &authority.host, &show).await
+    let show = |digest| show(app, claim, digest).boxed();
+    let issued = acme::order(&account, &authority.host, &show).await;
+    if issued.as_ref().is_err_and(acme::account_is_gone) {
+        let mut connection = app.db.acquire().await?;
+        db::forget_account(&mut connection, &authority.directory).await?;
+    }
+    issued
 }
 
-async fn show(app: &App, id: Uuid, digest: [u8; 32]) -> anyhow::Result<()> {
+async fn show(app: &App, claim: Claim, digest: [u8; 32]) -> anyhow::Result<()> {
     let mut connection = app.db.acquire().await?;
-    Ok(db::show_challenge(&mut connection, id, &digest, interval(LEASE)).await?)
+    Ok(db::show_challenge(&mut connection, claim, &digest, interval(LEASE)).await?)
 }
 
 async fn credentials(app: &App, authority: &Authority) -> anyhow::Result<Option<Credentials>> {
@@ -130,23 +159,29 @@ async fn keep_account(app: &App, authority: &Authority, credentials: &Credential
     }
 }
 
-async fn keep(app: &App, authority: &Authority, id: Uuid, issued: &Issued) -> anyhow::Result<()> {
+async fn keep(app: &App, authority: &Authority, claim: Claim, issued: &Issued) -> anyhow::Result<()> {
     let (not_after, renew_at) = issued.times()?;
-    let key_ciphertext = app.keyring.seal(key_place(id), &issued.key, app.entropy.as_ref())?;
+    let key_ciphertext = app.keyring.seal(key_place(claim.certificate), &issued.key, app.entropy.as_ref())?;
     let mut tx = app.begin().await?;
     let row = db::Issued { chain: &issued.chain, key_ciphertext: &key_ciphertext, not_after, renew_at };
-    db::store(&mut tx, id, row).await?;
+    db::store(&mut tx, claim, row).await?;
     let metadata = json!({ "host": authority.host, "authority": authority.directory, "notAfter": not_after });
     audit::succeeded(&mut tx, &Actor::system(), "certificate.issue", None, metadata).await?;
     Ok(commit(tx).await?)
 }
 
-async fn fail(app: &App, authority: &Authority, id: Uuid, error: anyhow::Error) -> AppResult<()> {
+async fn fail(
+    app: &App,
+    authority: &Authority,
+    claim: Claim,
+    error: anyhow::Error,
+    (wait, longest): (Duration, Duration),
+) -> AppResult<()> {
     let told: String = format!("{error:#}").chars().filter(|c| !c.is_control()).take(TOLD).collect();
     metrics::counter!("proxima_acme_failures_total").increment(1);
     tracing::error!(host = authority.host, error = told, "no certificate: it is tried again");
     let mut tx = app.begin().await?;
-    db::fail(&mut tx, id, &told, interval(RETRY), interval(LONGEST)).await?;
+    db::fail(&mut tx, claim, &told, interval(wait), interval(longest)).await?;
     note_failure(&mut tx, authority, &told).await?;
     commit(tx).await
 }

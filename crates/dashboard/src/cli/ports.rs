@@ -3,9 +3,10 @@
 use crate::acme::{Authority, ExternalAccount};
 use crate::app::{App, certificates};
 use crate::config::ServeArgs;
+use crate::http;
+use crate::jobs::certificate::Certificates;
 use crate::listen::tls::{Files, Reload, Tls};
 use crate::listen::{self, Ending, Options, Times};
-use crate::{http, jobs};
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
@@ -14,12 +15,15 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Connections of the ports that people do not use.
 const SMALL: usize = 64;
+/// How long an order under way may take to be let go of.
+const LET_GO: Duration = Duration::from_secs(2);
 /// File descriptors for everything but connections: PostgreSQL, jobs, files.
 const RESERVED_FILES: u64 = 512;
 
@@ -71,9 +75,10 @@ impl Ports {
         reloads: mpsc::Receiver<Reload>,
     ) -> anyhow::Result<impl Future<Output = ()> + Send + use<>> {
         let follower = self.tls.as_ref().map(|tls| match authority(args) {
-            Some(authority) => have_issued(app, authority, tls, reloads),
+            Some(authority) => have_issued(app, authority, tls, reloads, ending),
             None => tokio::spawn(Arc::clone(tls).follow(reloads)),
         });
+        let ordered = args.acme.is_some();
         let options = Options {
             name: "main",
             max_connections: self.connections,
@@ -95,7 +100,11 @@ impl Ports {
         });
         Ok(async move {
             tokio::join!(main, maybe(redirect), maybe(exporter));
-            if let Some(follower) = follower {
+            if let Some(mut follower) = follower {
+                if ordered {
+                    // It lets go of its order.
+                    let _ = tokio::time::timeout(LET_GO, &mut follower).await;
+                }
                 follower.abort();
             }
         })
@@ -108,13 +117,15 @@ fn have_issued(
     authority: Authority,
     tls: &Arc<Tls>,
     reloads: mpsc::Receiver<Reload>,
+    ending: &Ending,
 ) -> JoinHandle<()> {
     let (asked, host) = (Arc::clone(app), authority.host.clone());
     tls.answer_challenges(Box::new(move || {
         let (app, host) = (Arc::clone(&asked), host.clone());
         Box::pin(async move { certificates::challenge(&app, &host).await })
     }));
-    tokio::spawn(jobs::certificate::run(Arc::clone(app), authority, Arc::clone(tls), reloads))
+    let certificates = Certificates::new(Arc::clone(app), authority, Arc::clone(tls));
+    tokio::spawn(certificates.run(reloads, ending.closing.clone()))
 }
 
 async fn maybe(work: Option<impl Future<Output = ()>>) {

@@ -137,8 +137,8 @@ impl Signals {
                     tracing::info!("SIGHUP: the TLS certificate is read again; other settings need a restart");
                     service::reloading();
                     let (done, finished) = oneshot::channel();
-                    // Without a certificate nobody takes it.
-                    if reload.send(done).await.is_ok() {
+                    // Without a certificate nobody takes it; and one that waits already is enough.
+                    if reload.try_send(done).is_ok() {
                         let _ = tokio::time::timeout(RELOADED_WITHIN, finished).await;
                     }
                     service::reloaded();

@@ -227,8 +227,10 @@ async fn another_admin_lets_somebody_in_who_lost_the_second_factor(db: PgPool) {
     admin.delete(&path).await.expect_status(204);
     alice.get("/api/v1/me").await.problem(401, "unauthenticated");
     app.sign_in("alice", PASSWORD).await;
-    let row = audited(&app.db, "user.second_factor.reset").await.remove(0);
-    assert_eq!((row.username.as_str(), &row.metadata["totp"]), ("admin", &json!(true)));
+    let rows = audited(&app.db, "user.second_factor.reset").await;
+    let outcomes: Vec<_> = rows.iter().map(|row| (row.username.as_str(), row.outcome.as_str())).collect();
+    assert_eq!(outcomes, [("admin", "FAILURE"), ("admin", "SUCCESS")]);
+    assert_eq!(rows[1].metadata["totp"], json!(true));
     // One's own are changed on one's own page.
     let own = admin.get("/api/v1/me").await.expect(200)["id"].as_str().unwrap().to_owned();
     enroll(&admin).await;

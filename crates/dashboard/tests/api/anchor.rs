@@ -42,9 +42,11 @@ async fn restore(db: &PgPool) {
     sql(
         db,
         &format!(
-            "BEGIN; SET LOCAL session_replication_role = replica; DO $$ DECLARE t text; BEGIN FOR t IN {EACH_TABLE} LOOP \
+            "BEGIN; SET LOCAL session_replication_role = replica; DO $$ DECLARE t text; c text; BEGIN FOR t IN {EACH_TABLE} LOOP \
              EXECUTE format('DELETE FROM public.%I', t); \
-             EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE SELECT * FROM backup.%I', t, t); \
+             SELECT string_agg(quote_ident(attname), ', ') INTO c FROM pg_attribute \
+             WHERE attrelid = format('public.%I', t)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''; \
+             EXECUTE format('INSERT INTO public.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM backup.%I', t, c, c, t); \
              END LOOP; END $$; COMMIT"
         ),
     )

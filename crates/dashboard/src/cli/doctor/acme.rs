@@ -6,6 +6,9 @@ use crate::cli::ports::authority;
 use crate::config::ServeArgs;
 use proxima_db::acme::{CertificateRow, find};
 
+/// How late a renewal is before it is one that nobody makes.
+const LATE: chrono::Duration = chrono::Duration::days(1);
+
 pub(super) async fn certificate(args: &ServeArgs, database: &Database) -> Option<Finding> {
     let name = "certificate";
     let authority = authority(args)?;
@@ -26,6 +29,10 @@ pub(super) async fn certificate(args: &ServeArgs, database: &Database) -> Option
     };
     let (failed, host) = (failure(&row), authority.host);
     Some(match (row.not_after, failed) {
+        (Some(end), None) if end > now && row.renew_at.is_some_and(|at| at + LATE < now) => Finding::problem(
+            name,
+            format!("for {host} is good until {end} and should have been renewed by now: is a dashboard running?"),
+        ),
         (Some(end), None) if end > now => Finding::ok(name, format!("for {host} is good until {end}")),
         (Some(end), Some(failed)) if end > now => {
             Finding::problem(name, format!("for {host} is good until {end}, and is not renewed: {failed}"))

@@ -5,7 +5,7 @@ mod pebble;
 use crate::PROGRAM;
 use pebble::{Pebble, free_port};
 use proxima_dashboard::acme;
-use proxima_test_support::{DashboardProcess, Folder, database_url, rows_matching, run_program};
+use proxima_test_support::{DashboardProcess, Folder, database_url, rows_matching, run_program, wait_until};
 use sqlx::PgPool;
 use std::time::Duration;
 
@@ -73,8 +73,6 @@ async fn several_dashboards_have_one_certificate_issued_and_renewed(db: PgPool) 
     assert!(said.contains("PROBLEM  certificate: the authority could not reach this dashboard"), "{said}");
 
     let second = start(&pebble, &url, &data, second_port).await;
-    let log = second.output();
-    assert!(!log.contains("a certificate is ordered"), "the next attempt is not due: {log}");
     first.signal("HUP").await;
     let served = waited("the first serves it", async || is_served(&pebble, first_port).await).await;
     let same = waited("the second takes it", async || is_served(&pebble, second_port).await).await;
@@ -119,7 +117,7 @@ async fn nothing_secret(db: &PgPool, logs: &[String]) {
     }
 }
 
-/// An order that hangs does not outlast a stop, and a master key that is gone does not end HTTPS.
+/// A master key that is gone does not end HTTPS, and costs the authority one certificate.
 #[sqlx::test(migrations = false)]
 async fn a_lost_master_key_costs_a_new_certificate(db: PgPool) {
     let port = free_port();
@@ -135,12 +133,34 @@ async fn a_lost_master_key_costs_a_new_certificate(db: PgPool) {
         .await
         .unwrap_or_else(|_| panic!("{}", without.output()));
     assert_ne!(other, served);
-    without.stop().await;
+    without.signal("HUP").await;
+    let waits = "SELECT next_attempt_at > now() + interval '23 hours' AND claimed_until IS NULL FROM acme_certificates";
+    wait_until(&db, waits).await;
+    let (code, log) = without.stop().await;
+    assert_eq!((code, log.matches("a certificate is ordered").count()), (Some(0), 1), "{log}");
     std::fs::rename(data.join("lost.json"), data.join("keys.json")).unwrap();
     let again = start(&pebble, &url, &data, port).await;
     let back = waited("the stored one is served again", async || is_served(&pebble, port).await).await;
     assert_eq!(back, served);
     again.stop().await;
+}
+
+/// An authority that takes connections and never answers holds up neither a stop nor the next start.
+#[sqlx::test(migrations = false)]
+async fn an_order_that_hangs_is_let_go_of(db: PgPool) {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (url, data) = (database_url(&db), Folder::new());
+    let directory = format!("https://{}/dir", silent.local_addr().unwrap());
+    let env = [("PROXIMA_PUBLIC_URL", "https://panel.example.com"), ("PROXIMA_ACME", directory.as_str())];
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &env).await;
+    wait_until(&db, "SELECT count(*) = 1 FROM acme_certificates WHERE claimed_until > now()").await;
+    for _ in 0..3 {
+        process.signal("HUP").await;
+    }
+    let (code, log) = process.stop().await;
+    assert_eq!(code, Some(0), "{log}");
+    let claimed = "SELECT count(*) FROM acme_certificates WHERE claimed_until IS NOT NULL";
+    assert_eq!(sqlx::query_scalar::<_, i64>(claimed).fetch_one(&db).await.unwrap(), 0, "the next start need not wait");
 }
 
 /// Who asks for the challenge when no authority does gets nothing.
