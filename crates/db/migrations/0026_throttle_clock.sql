@@ -1,8 +1,9 @@
 -- As in 0010, whatever the clock does: one that is put back neither keeps anybody out until it has caught up, nor makes a
--- failure of many. What is blocked for longer than 15 minutes was blocked by another clock.
+-- failure of many: what is blocked for longer than 15 minutes was blocked by another clock. And an attempt that costs nothing
+-- delays none that is made at the same moment.
 CREATE OR REPLACE FUNCTION throttle_wait(new_keys bytea[], at timestamptz) RETURNS double precision LANGUAGE sql STABLE AS $$
     SELECT coalesce(extract(epoch FROM max(blocked_until) - at), 0) FROM throttles
-    WHERE key = ANY (new_keys) AND blocked_until <= at + interval '15 minutes'
+    WHERE key = ANY (new_keys) AND blocked_until > charged_at AND blocked_until <= at + interval '15 minutes'
 $$;
 
 CREATE OR REPLACE FUNCTION throttle_charge(new_keys bytea[], new_free integer[]) RETURNS double precision LANGUAGE plpgsql AS $$

@@ -42,7 +42,7 @@ pub async fn clear(connection: &mut PgConnection, key: [u8; 32]) -> DbResult<()>
 /// See [`crate::DbError`].
 pub async fn refund(connection: &mut PgConnection, key: [u8; 32]) -> DbResult<()> {
     sqlx::query!(
-        "UPDATE throttles SET failures = greatest(0, failures - 1), blocked_until = least(blocked_until, clock_timestamp())
+        "UPDATE throttles SET failures = greatest(0, failures - 1), blocked_until = least(blocked_until, charged_at)
          WHERE key = $1",
         &key[..]
     )

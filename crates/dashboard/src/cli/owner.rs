@@ -1,6 +1,7 @@
 //! Who a command runs as.
 
 use anyhow::Context as _;
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -23,12 +24,19 @@ pub(super) fn act_as_owner_of(data_dir: &Path, reads: Option<&Path>) -> anyhow::
     // The command's name; its flags may stand anywhere behind it.
     command.args(line.next());
     if let Some(path) = reads {
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = open(path).with_context(|| format!("cannot read {}", path.display()))?;
         command.arg("--opened").stdin(file);
     }
     // With a user given, the supplementary groups of root go too.
     let error = command.args(line).uid(folder.uid()).gid(folder.gid()).exec();
     Err(error).with_context(|| format!("cannot go on as the owner of {}", data_dir.display()))
+}
+
+/// A plain file, by its own name: the folder may be the service's, and a link in it is not followed with root's rights.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("it is no plain file")) }
 }
 
 /// Why a file that a command writes cannot be made, with the remedy: root may have called it from a folder of root's own.

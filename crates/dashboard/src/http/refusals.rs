@@ -28,7 +28,6 @@ const ACTS: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/servers/{serverId}/license/rotate/cancel", "server.license.rotate.cancel"),
     ("PUT", "/api/v1/servers/{serverId}/connection", "server.connection.update"),
     ("DELETE", "/api/v1/servers/{serverId}/connection", "server.connection.forget"),
-    ("POST", "/api/v1/servers/{serverId}/connection/host-key/confirm", "server.connection.host_key.confirm"),
     ("POST", "/api/v1/servers/{serverId}/install-token", "server.install_token.create"),
     ("DELETE", "/api/v1/users/{userId}/second-factor", "user.second_factor.reset"),
     ("POST", "/api/v1/me/password", "user.password.change"),

@@ -36,11 +36,16 @@ pub(super) fn certificate(args: &ServeArgs) -> Vec<Finding> {
     }
 }
 
+/// An https:// address without a certificate here is somebody else's to serve.
+pub(super) fn stands_behind_a_proxy(args: &ServeArgs) -> bool {
+    let https = args.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    https && args.tls_cert.is_none() && args.acme.is_none()
+}
+
 /// Who ends TLS for an https:// address, if not the dashboard?
 pub(super) fn proxy(args: &ServeArgs) -> Option<Finding> {
     let name = "proxies";
-    let https = args.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    let behind = https && args.tls_cert.is_none() && args.acme.is_none();
+    let behind = stands_behind_a_proxy(args);
     if behind && args.trusted_proxies.is_empty() {
         let text = "public_url is https:// and no certificate is set, so a proxy stands in front, but trusted_proxies is empty: the \
                     audit log and the limits of sign-ins take everybody for the proxy. Name its address";
