@@ -139,7 +139,7 @@ async fn a_session_cannot_guess_its_own_password(db: PgPool) {
 /// A stranger who measures learns nothing: the medians of many sign-ins, in turns, are at most 2 % apart.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 #[allow(clippy::disallowed_methods)] // it is the wall clock that strangers have
-async fn soak_unknown_names_take_as_long_as_known_ones(db: PgPool) {
+async fn soak_timing_unknown_names_take_as_long_as_known_ones(db: PgPool) {
     let app = TestApp::start_with(db, AppConfig { bcrypt_cost: 12, ..AppConfig::default() }).await;
     app.customer("alice").await;
     let guarded = app.sign_in_new("bob", Role::Customer).await;
