@@ -44,7 +44,7 @@ pub fn unprotected_host(url: &str) -> Option<String> {
     let here = options.get_socket().is_some()
         || host.starts_with('/')
         || host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     let proven = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
     (!here && !proven).then_some(host)
 }

@@ -6,7 +6,9 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
 
@@ -137,11 +139,8 @@ impl MajorUpgrade {
     async fn pg_upgrade(&self) -> Result<(), Error> {
         let (old, new) = (&self.old, &self.new);
         let work = new.layout().data();
-        // Ended with this process: it must not go on copying what another process then starts.
-        let mut run = command::tool(old.account(), Path::new("/usr/bin/setpriv"), ["--pdeathsig", "KILL", "--"]);
-        run.arg(new.binaries().program("pg_upgrade"))
-            .arg("--old-bindir")
-            .arg(old.binaries().folder())
+        let mut run = command::tied(old.account(), &new.binaries().program("pg_upgrade"), ["--old-bindir"]);
+        run.arg(old.binaries().folder())
             .arg("--new-bindir")
             .arg(new.binaries().folder())
             .arg("--old-datadir")
@@ -237,13 +236,26 @@ fn sync(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("write", path))
 }
 
+/// How often a folder that is still written to is emptied again, and how long after.
+const REMOVALS: u32 = 40;
+const REMOVED_AGAIN: Duration = Duration::from_millis(250);
+
+/// What a killed process started may still be writing: it is told apart from what stays by trying again.
 async fn remove(account: &Account, path: &Path) -> Result<(), Error> {
-    let mut rm = command::tool(account, Path::new("/bin/rm"), ["-rf", "--"]);
-    rm.arg(path);
-    // The server's user may empty it, but its parent may be root's.
-    let output = command::run(rm).await?;
-    if !output.status.success() && path.exists() {
-        fs::remove_dir(path).map_err(Error::io("delete", path))?;
+    let mut tries = 0;
+    while path.exists() {
+        let mut rm = command::tool(account, Path::new("/bin/rm"), ["-rf", "--"]);
+        rm.arg(path);
+        let output = command::run(rm).await?;
+        // The server's user may empty it, but its parent may be root's.
+        match fs::remove_dir(path) {
+            _ if output.status.success() && !path.exists() => {}
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries < REMOVALS => {
+                tries += 1;
+                tokio::time::sleep(REMOVED_AGAIN).await;
+            }
+            removed => removed.map_err(Error::io("delete", path))?,
+        }
     }
     Ok(())
 }
