@@ -85,8 +85,8 @@ impl Cluster {
     /// An empty cluster with `initdb`'s own settings.
     pub(crate) async fn create_in(&self, folder: &Path) -> Result<(), Error> {
         make_private(folder, &self.account)?;
-        let arguments = ["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"];
-        let mut initdb = command::tied(&self.account, &self.binaries.program("initdb"), arguments);
+        let mut initdb =
+            self.tool("initdb", ["--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]);
         initdb.args(["--auth-local=trust", "--auth-host=reject"]).args((!self.options.fsync).then_some("--no-sync"));
         initdb.arg("-D").arg(folder);
         let output = command::run(initdb).await?;

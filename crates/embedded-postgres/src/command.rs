@@ -30,17 +30,6 @@ pub(crate) fn tool<A: AsRef<OsStr>>(
     command
 }
 
-/// The same for a tool that must not outlive this process: it would go on writing where another process then works.
-pub(crate) fn tied<A: AsRef<OsStr>>(
-    account: &Account,
-    program: &Path,
-    arguments: impl IntoIterator<Item = A>,
-) -> Command {
-    let mut command = tool(account, Path::new("/usr/bin/setpriv"), ["--pdeathsig", "KILL", "--"]);
-    command.arg(program).args(arguments);
-    command
-}
-
 pub(crate) async fn run(mut command: Command) -> Result<Output, Error> {
     let program = Path::new(command.as_std().get_program()).to_owned();
     command.output().await.map_err(|source| Error::Spawn { program, source })

@@ -139,8 +139,11 @@ impl MajorUpgrade {
     async fn pg_upgrade(&self) -> Result<(), Error> {
         let (old, new) = (&self.old, &self.new);
         let work = new.layout().data();
-        let mut run = command::tied(old.account(), &new.binaries().program("pg_upgrade"), ["--old-bindir"]);
-        run.arg(old.binaries().folder())
+        // Ended with this process: it must not go on copying what another process then starts.
+        let mut run = command::tool(old.account(), Path::new("/usr/bin/setpriv"), ["--pdeathsig", "KILL", "--"]);
+        run.arg(new.binaries().program("pg_upgrade"))
+            .arg("--old-bindir")
+            .arg(old.binaries().folder())
             .arg("--new-bindir")
             .arg(new.binaries().folder())
             .arg("--old-datadir")
