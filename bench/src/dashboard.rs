@@ -32,12 +32,31 @@ pub struct Dashboard {
     pub postmaster: u32,
 }
 
-impl Dashboard {
-    /// Starts `program serve` with a data folder of its own below `parent`.
+/// Which dashboard is measured, and where.
+#[derive(Debug, clap::Args)]
+pub struct Measured {
+    /// The dashboard's program
+    #[arg(long, default_value = "target/release/proxima-dashboard")]
+    dashboard: PathBuf,
+    /// Where the data folder is made; PostgreSQL's user must be able to enter it
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+}
+
+impl Measured {
+    /// Starts it with a data folder of its own.
     ///
     /// # Errors
-    /// When it is not ready within two minutes; its log is then the error's text.
-    pub async fn start(program: &Path, parent: &Path) -> anyhow::Result<Self> {
+    /// When it is not built, or not ready within two minutes; its log is then the error's text.
+    pub async fn start(&self) -> anyhow::Result<Dashboard> {
+        let program = self.dashboard.canonicalize();
+        let program = program.context("build it first: cargo build --release -p proxima-dashboard")?;
+        Dashboard::start(&program, &self.folder).await
+    }
+}
+
+impl Dashboard {
+    async fn start(program: &Path, parent: &Path) -> anyhow::Result<Self> {
         let folder = parent.join(format!("proxima-bench-{}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         // PostgreSQL's own user must be able to pass.

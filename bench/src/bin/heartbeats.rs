@@ -6,12 +6,11 @@
 
 use anyhow::Context as _;
 use clap::Parser;
-use proxima_bench::dashboard::Dashboard;
+use proxima_bench::dashboard::{Dashboard, Measured};
 use proxima_bench::fleet;
 use proxima_bench::report::markdown;
 use proxima_bench::scenarios::{self, Scenario, Size};
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,12 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// The dashboard's program
-    #[arg(long, default_value = "target/release/proxima-dashboard")]
-    dashboard: PathBuf,
-    /// Where the data folder is made; PostgreSQL's user must be able to enter it
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
     /// How many servers, each with one gateway
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     servers: u32,
@@ -72,10 +67,8 @@ fn main() -> ExitCode {
 }
 
 async fn measure(args: &Args) -> anyhow::Result<Vec<String>> {
-    let program =
-        args.dashboard.canonicalize().context("build it first: cargo build --release -p proxima-dashboard")?;
     say("starting a dashboard");
-    let dashboard = Dashboard::start(&program, &args.folder).await?;
+    let dashboard = args.measured.start().await?;
     let outcome = tokio::select! {
         outcome = measure_on(&dashboard, args) => outcome,
         stopped = stop_signal() => stopped.and(Err(anyhow::anyhow!("stopped"))),

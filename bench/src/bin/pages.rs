@@ -1,14 +1,13 @@
 //! Server time of the pages that grow with the business: users, search and audit, of 100,000 customers and 10 million
-//! audit rows. Prints a Markdown table; ends with 1 when a page takes longer than its limit.
+//! audit rows (10 GB). Prints a Markdown table; ends with 1 when a page takes longer than its limit.
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use proxima_bench::crowd;
-use proxima_bench::dashboard::Dashboard;
+use proxima_bench::dashboard::{Dashboard, Measured};
 use proxima_bench::processes::Processes;
 use proxima_bench::wire::Connection;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What 19 of 20 requests must keep.
@@ -21,12 +20,8 @@ const ASKED: u32 = 21;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// The dashboard's program
-    #[arg(long, default_value = "target/release/proxima-dashboard")]
-    dashboard: PathBuf,
-    /// Where the data folder is made; PostgreSQL's user must be able to enter it. The database grows to 10 GB
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
     /// How many customers
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
     customers: u32,
@@ -70,10 +65,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args) -> anyhow::Result<()> {
-    let program =
-        args.dashboard.canonicalize().context("build it first: cargo build --release -p proxima-dashboard")?;
     say("starting a dashboard");
-    let dashboard = Dashboard::start(&program, &args.folder).await?;
+    let dashboard = args.measured.start().await?;
     let outcome = measure_on(&dashboard, args).await;
     dashboard.stop().await?;
     outcome

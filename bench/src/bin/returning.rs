@@ -5,9 +5,9 @@
 //! more, then the answered interval ±10%. Prints a Markdown table on standard output; ends with 1 when an answer was
 //! wrong, or the fleet had not recovered within three minutes.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Parser;
-use proxima_bench::dashboard::Dashboard;
+use proxima_bench::dashboard::{Dashboard, Measured};
 use proxima_bench::fleet::{self, Gateway};
 use proxima_bench::processes::Processes;
 use proxima_bench::wire::Connection;
@@ -15,7 +15,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -35,12 +34,8 @@ const SOURCES: u8 = 16;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// The dashboard's program
-    #[arg(long, default_value = "target/release/proxima-dashboard")]
-    dashboard: PathBuf,
-    /// Where the data folder is made; PostgreSQL's user must be able to enter it
-    #[arg(long, default_value_os_t = std::env::temp_dir())]
-    folder: PathBuf,
+    #[command(flatten)]
+    measured: Measured,
     /// How many servers, each with one gateway
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     servers: u32,
@@ -77,10 +72,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(args: &Args) -> anyhow::Result<()> {
-    let program =
-        args.dashboard.canonicalize().context("build it first: cargo build --release -p proxima-dashboard")?;
     say("starting a dashboard");
-    let dashboard = Dashboard::start(&program, &args.folder).await?;
+    let dashboard = args.measured.start().await?;
     let outcome = measure_on(&dashboard, args).await;
     dashboard.stop().await?;
     outcome

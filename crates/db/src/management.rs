@@ -75,9 +75,8 @@ pub async fn askable(connection: &mut PgConnection, limit: i64) -> DbResult<Vec<
 pub async fn record(executor: impl PgExecutor<'_>, asked: &Endpoint, problem: Option<&Value>) -> DbResult<()> {
     sqlx::query!(
         r#"INSERT INTO management_checks AS m (server_id, host, fingerprint, tried_at, answered_at, problem)
-           SELECT s.id, c.host, s.management_fingerprint, clock_timestamp(),
-                  CASE WHEN $4::jsonb IS NULL THEN clock_timestamp() END, $4
-           FROM servers s JOIN connections c ON c.server_id = s.id
+           SELECT s.id, c.host, s.management_fingerprint, tried.at, CASE WHEN $4::jsonb IS NULL THEN tried.at END, $4
+           FROM clock_timestamp() AS tried (at), servers s JOIN connections c ON c.server_id = s.id
            WHERE s.id = $1 AND c.host = $2 AND s.management_fingerprint = $3
            ON CONFLICT (server_id) DO UPDATE SET
                host = EXCLUDED.host, fingerprint = EXCLUDED.fingerprint, tried_at = EXCLUDED.tried_at,

@@ -14,10 +14,12 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -138,11 +140,13 @@ impl Tls {
         };
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let asked = start.client_hello().alpn().is_some_and(|mut names| names.any(|name| name == acme::ALPN));
-        let config = match (asked, challenges.get()) {
-            (true, Some(ask)) => challenge(host, ask().await).map_err(std::io::Error::other)?,
-            _ => Arc::clone(&self.config),
+        let Some(ask) = challenges.get().filter(|_| asked) else {
+            return start.into_stream(Arc::clone(&self.config)).await;
         };
-        start.into_stream(config).await
+        let config = challenge(host, ask().await).map_err(std::io::Error::other)?;
+        // The handshake is all that there is to it (RFC 8737, section 3): nothing is served under that certificate.
+        start.into_stream(config).await?.shutdown().await?;
+        Err(std::io::Error::new(ErrorKind::ConnectionAborted, "the authority's question was answered"))
     }
 
     /// Serves a certificate that an authority issued: PEM, the host's own first, and its key.

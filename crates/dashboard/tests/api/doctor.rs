@@ -15,6 +15,15 @@ async fn doctor(url: &str, data: &Folder, more: &[&str]) -> (Finished, Vec<(Stri
     (finished, findings)
 }
 
+/// A dashboard that runs, and has an admin.
+async fn with_an_admin(url: &str, data: &Folder) -> DashboardProcess {
+    let process = DashboardProcess::start(PROGRAM, url, data, &[]).await;
+    let folder = data.path().to_str().unwrap();
+    let made = ["create-admin", "--password-stdin", "--database-url", url, "--data-dir", folder];
+    assert_eq!(run_program(PROGRAM, &made, PASSWORD).await.code, Some(0));
+    process
+}
+
 #[track_caller]
 fn expect(findings: &[(String, String, String)], level: &str, name: &str, part: &str) {
     let found = findings.iter().any(|(l, n, text)| l == level && n == name && text.contains(part));
@@ -24,10 +33,7 @@ fn expect(findings: &[(String, String, String)], level: &str, name: &str, part: 
 #[sqlx::test(migrations = false)]
 async fn it_finds_whether_the_public_url_leads_here(db: PgPool) {
     let (url, data) = (database_url(&db), Folder::new());
-    let process = DashboardProcess::start(PROGRAM, &url, &data, &[]).await;
-    let folder = data.path().to_str().unwrap();
-    let made = ["create-admin", "--password-stdin", "--database-url", &url, "--data-dir", folder];
-    assert_eq!(run_program(PROGRAM, &made, PASSWORD).await.code, Some(0));
+    let process = with_an_admin(&url, &data).await;
 
     let (finished, findings) = doctor(&url, &data, &["--public-url", &process.url]).await;
     assert_eq!(finished.code, Some(0), "{findings:#?}");
@@ -82,10 +88,7 @@ async fn sql(db: &PgPool, script: &str) {
 #[sqlx::test(migrations = false)]
 async fn it_looks_at_the_dashboards_admins_receivers_and_backups(db: PgPool) {
     let (url, data) = (database_url(&db), Folder::new());
-    let process = DashboardProcess::start(PROGRAM, &url, &data, &[]).await;
-    let folder = data.path().to_str().unwrap();
-    let made = ["create-admin", "--password-stdin", "--database-url", &url, "--data-dir", folder];
-    assert_eq!(run_program(PROGRAM, &made, PASSWORD).await.code, Some(0));
+    let process = with_an_admin(&url, &data).await;
     let (finished, findings) = doctor(&url, &data, &["--public-url", &process.url]).await;
     assert_eq!(finished.code, Some(0), "nothing is broken: {findings:#?}");
     expect(&findings, "ok", "dashboards", "1 run: ");
@@ -95,7 +98,7 @@ async fn it_looks_at_the_dashboards_admins_receivers_and_backups(db: PgPool) {
     let (_, findings) = doctor(&url, &data, &["--admin-second-factor", "optional"]).await;
     expect(&findings, "note", "second factors", "a password alone");
 
-    let file = data.join("a.backup");
+    let (file, folder) = (data.join("a.backup"), data.path().to_str().unwrap());
     let backup = ["backup", "--output", file.to_str().unwrap(), "--database-url", &url, "--data-dir", folder];
     assert_eq!(run_program(PROGRAM, &backup, "").await.code, Some(0));
     sql(

@@ -161,6 +161,18 @@ async fn an_order_that_hangs_is_let_go_of(db: PgPool) {
     assert_eq!(code, Some(0), "{log}");
     let claimed = "SELECT count(*) FROM acme_certificates WHERE claimed_until IS NOT NULL";
     assert_eq!(sqlx::query_scalar::<_, i64>(claimed).fetch_one(&db).await.unwrap(), 0, "the next start need not wait");
+
+    // One that is killed cannot let go; its claim ends by itself, and somebody else takes it.
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &env).await;
+    wait_until(&db, "SELECT count(*) = 1 FROM acme_certificates WHERE claimed_until > now()").await;
+    process.kill().await;
+    let ended = "UPDATE acme_certificates SET claimed_until = now() RETURNING claimed_by";
+    let killed: uuid::Uuid = sqlx::query_scalar(ended).fetch_one(&db).await.unwrap();
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &env).await;
+    let taken =
+        format!("SELECT count(*) = 1 FROM acme_certificates WHERE claimed_until > now() AND claimed_by <> '{killed}'");
+    wait_until(&db, &taken).await;
+    process.stop().await;
 }
 
 /// Who asks for the challenge when no authority does gets nothing.
