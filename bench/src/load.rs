@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const CHECKED_EVERY: u64 = 64;
 /// How long answers may take after the last heartbeat was sent.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
+/// How long the first heartbeats of all gateways may take.
+const ONCE_AT_MOST: Duration = Duration::from_secs(1800);
 /// How many connections are opened between two pauses: the listener's backlog is bounded.
 const OPENED_AT_ONCE: usize = 256;
 
@@ -91,7 +93,8 @@ impl Load {
     /// Sends heartbeats for `time`; returns what came back, and how long it took until the last answer.
     ///
     /// # Errors
-    /// When answers are still missing half a minute after the last heartbeat.
+    /// When answers are still missing half a minute after the last heartbeat, or half an hour after the first of
+    /// [`Pace::Once`], which takes the time it takes.
     pub async fn run(&mut self, pace: Pace, time: Duration) -> anyhow::Result<(Tally, Duration)> {
         let tally = Rc::new(RefCell::new(Tally::new()?));
         let count = self.lanes.len();
@@ -109,7 +112,8 @@ impl Load {
             };
             tasks.spawn_local(worker.run(pace, at, count, start, start + time));
         }
-        let lanes = tokio::time::timeout(time + LAST_ANSWERS, tasks.join_all()).await;
+        let enough = if matches!(pace, Pace::Once) { ONCE_AT_MOST } else { time + LAST_ANSWERS };
+        let lanes = tokio::time::timeout(enough, tasks.join_all()).await;
         self.lanes = lanes.context("some heartbeats were not answered")?.into_iter().collect::<Result<_, _>>()?;
         let took = start.elapsed();
         let tally = Rc::into_inner(tally).context("a worker is still running")?.into_inner();

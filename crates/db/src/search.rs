@@ -1,4 +1,4 @@
-//! A part of a name among many accounts (migration 0023).
+//! A part of a name among many accounts (migrations 0023 and 0029).
 
 use crate::page::contains_pattern;
 use crate::{DbResult, PgPool};
@@ -7,8 +7,6 @@ use uuid::Uuid;
 
 /// With at most so many matches a list is made of them. With more it is read in its own order, and soon has its page.
 const MATCHES_MAX: usize = 5_000;
-/// The letters of a gram: a shorter text has none, and every name is compared.
-const GRAM: usize = 3;
 
 /// The accounts whose username, display name or server's name holds this text, whatever its case; `None` when they are
 /// many.
@@ -27,8 +25,6 @@ pub(crate) async fn owners(pool: &PgPool, text: &str) -> DbResult<Option<Vec<Uui
 }
 
 fn push_match(query: &mut QueryBuilder<Postgres>, text: &str) {
-    query.push("search LIKE lower(").push_bind(contains_pattern(text)).push(")");
-    if text.chars().count() >= GRAM {
-        query.push(" AND search_grams(search) @> search_grams(lower(").push_bind(text.to_owned()).push("))");
-    }
+    query.push("search LIKE lower(").push_bind(contains_pattern(text));
+    query.push(") AND search_grams(search) @> search_needles(lower(").push_bind(text.to_owned()).push("))");
 }

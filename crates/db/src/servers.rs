@@ -124,8 +124,7 @@ pub(crate) fn push_filter(
         query.push_bind(license.as_str());
     }
     if let Some(status) = status {
-        // A row without a server (an admin's) has no status to match.
-        query.push(" AND o.id IS NOT NULL AND ").push(STATUS_SQL).push_bind(heartbeat_interval);
+        query.push(" AND ").push(STATUS_SQL).push_bind(heartbeat_interval);
         query.push(", statement_timestamp()) = ").push_bind(status.as_str());
     }
 }

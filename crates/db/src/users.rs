@@ -288,19 +288,70 @@ pub async fn list(
     limit: u32,
     heartbeat_interval: PgInterval,
 ) -> DbResult<Page<UserWithServer, Cursor>> {
+    let by_accounts_alone = filter.license_status.is_none() && filter.server_status.is_none();
+    let page = async |searched: Option<(&str, Matches)>| {
+        let mut query = page_query(filter, searched, sort, after, limit, heartbeat_interval);
+        // Planned for these very values: how many rows a filter leaves depends on them.
+        let rows = query.build().persistent(false).fetch_all(pool).await?;
+        let rows = rows.iter().map(user_with_server).collect::<Result<Vec<_>, _>>()?;
+        DbResult::Ok(Page::from_rows(rows, limit, |row| match sort {
+            Sort::Username | Sort::UsernameDescending => Cursor::Username(row.user.username.clone()),
+            Sort::CreatedAt | Sort::CreatedAtDescending => Cursor::CreatedAt(row.user.created_at, row.user.id),
+        }))
+    };
+    let Some(search) = filter.search.as_deref() else { return page(None).await };
+    if by_accounts_alone {
+        let near = page(Some((search, Matches::Near))).await?;
+        if near.next.is_some() {
+            return Ok(near);
+        }
+    }
+    let matches = crate::search::owners(pool, search).await?.map_or(Matches::Anywhere, Matches::Among);
+    page(Some((search, matches))).await
+}
+
+/// Where a search text is looked for.
+enum Matches {
+    /// In the next accounts of the list: what very many match has its page there.
+    Near,
+    /// In these accounts: no others match.
+    Among(Vec<Uuid>),
+    /// In one account after the other.
+    Anywhere,
+}
+
+/// How many accounts [`Matches::Near`] looks at.
+const NEAR: u32 = 1_000;
+
+fn page_query(
+    filter: &Filter,
+    searched: Option<(&str, Matches)>,
+    sort: Sort,
+    after: Option<&Cursor>,
+    limit: u32,
+    heartbeat_interval: PgInterval,
+) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::<Postgres>::new(format!(
         "SELECT u.id AS u_id, u.username AS u_username, u.display_name AS u_display_name, u.login_slug AS u_login_slug, \
          u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, {CHECK_COLUMN}, "
     ));
     crate::servers::push_status(&mut query, heartbeat_interval);
-    // Without a filter on servers the page is known before they are looked up.
-    let by_accounts_alone = filter.license_status.is_none() && filter.server_status.is_none();
-    query.push(if by_accounts_alone { " FROM (SELECT u.* FROM users u WHERE true" } else { " FROM users u " });
-    if !by_accounts_alone {
-        query.push("LEFT JOIN server_overview o ON o.owner_id = u.id WHERE true");
+    // The page is known before all that it shows is looked up.
+    query.push(" FROM (SELECT u.* FROM ");
+    if matches!(searched, Some((_, Matches::Near))) {
+        query.push("(SELECT u.* FROM users u WHERE true");
+        push_after(&mut query, sort, after);
+        push_order(&mut query, sort);
+        query.push(" LIMIT ").push_bind(i64::from(NEAR)).push(") u");
+    } else {
+        query.push("users u");
     }
-    if let Some(search) = filter.search.as_deref() {
-        push_search(&mut query, search, crate::search::owners(pool, search).await?);
+    if filter.license_status.is_some() || filter.server_status.is_some() {
+        query.push(" JOIN server_states o ON o.owner_id = u.id");
+    }
+    query.push(" WHERE true");
+    if let Some((text, matches)) = searched {
+        push_search(&mut query, text, matches);
     }
     if let Some(role) = filter.role {
         query.push(" AND u.role = ").push_bind(role.as_str());
@@ -309,33 +360,21 @@ pub async fn list(
     push_after(&mut query, sort, after);
     push_order(&mut query, sort);
     query.push(" LIMIT ").push_bind(fetch_count(limit));
-    if by_accounts_alone {
-        query.push(") u LEFT JOIN server_overview o ON o.owner_id = u.id");
-        push_order(&mut query, sort);
-    }
-    // Planned for these very values: how many rows a filter leaves depends on them.
-    let rows = query.build().persistent(false).fetch_all(pool).await?;
-    let rows = rows.iter().map(user_with_server).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page::from_rows(rows, limit, |row| match sort {
-        Sort::Username | Sort::UsernameDescending => Cursor::Username(row.user.username.clone()),
-        Sort::CreatedAt | Sort::CreatedAtDescending => Cursor::CreatedAt(row.user.created_at, row.user.id),
-    }))
+    query.push(") u LEFT JOIN server_overview o ON o.owner_id = u.id");
+    push_order(&mut query, sort);
+    query
 }
 
-/// Those that the search text is a part of; `owners` are they, when they are not too many.
-fn push_search(query: &mut QueryBuilder<Postgres>, search: &str, owners: Option<Vec<Uuid>>) {
-    let pattern = contains_pattern(search);
-    match owners {
-        Some(owners) => {
-            query.push(" AND u.id = ANY (").push_bind(owners).push(")");
-        }
-        None => {
-            query.push(" AND (u.search LIKE lower(").push_bind(pattern.clone());
-            query.push(") OR EXISTS (SELECT FROM servers f WHERE f.owner_id = u.id AND f.search LIKE lower(");
-            // OFFSET 0: looked up for each account, instead of all matches being collected first.
-            query.push_bind(pattern).push(") OFFSET 0))");
-        }
+fn push_search(query: &mut QueryBuilder<Postgres>, search: &str, matches: Matches) {
+    if let Matches::Among(owners) = matches {
+        query.push(" AND u.id = ANY (").push_bind(owners).push(")");
+        return;
     }
+    let pattern = contains_pattern(search);
+    query.push(" AND (u.search LIKE lower(").push_bind(pattern.clone());
+    query.push(") OR EXISTS (SELECT FROM servers f WHERE f.owner_id = u.id AND f.search LIKE lower(");
+    // OFFSET 0: looked up for each account, instead of all matches being collected first.
+    query.push_bind(pattern).push(") OFFSET 0))");
 }
 
 fn push_after(query: &mut QueryBuilder<Postgres>, sort: Sort, after: Option<&Cursor>) {

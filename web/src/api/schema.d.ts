@@ -1305,7 +1305,9 @@ export interface components {
             /** @description 1 to 64 characters. */
             name: string;
             /** @description `RegistrationResponseJSON` of WebAuthn level 3. */
-            credential: Record<string, never>;
+            credential: {
+                [key: string]: unknown;
+            };
         };
         AnchoredPosition: {
             /** Format: int64 */
@@ -1353,7 +1355,9 @@ export interface components {
             /** @description `system` when the product itself acted, `console` for its command line. */
             username: string;
             outcome: components["schemas"]["AuditOutcome"];
-            metadata: Record<string, never>;
+            metadata: {
+                [key: string]: unknown;
+            };
             ip: string | null;
             /** @description The hash that this row's stands on, in hex. */
             prevHash: string;
@@ -1479,7 +1483,9 @@ export interface components {
             /** Format: uuid */
             ceremonyId: string;
             /** @description `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON` of WebAuthn level 3. */
-            publicKey: Record<string, never>;
+            publicKey: {
+                [key: string]: unknown;
+            };
             /** Format: date-time */
             expiresAt: string;
         };
@@ -1631,7 +1637,7 @@ export interface components {
             url?: string | null;
             /** @description Of e-mail: 1 to 20 addresses. */
             recipients?: string[];
-            events: string[];
+            events: components["schemas"]["SubscribableEventType"][];
             enabled: boolean;
         };
         CreateUserRequest: {
@@ -2014,6 +2020,11 @@ export interface components {
             /** Format: date-time */
             finishedAt: string | null;
         };
+        /**
+         * @description A key's place in its life.
+         * @enum {string}
+         */
+        KeyState: "ANNOUNCED" | "ACTIVE" | "REPLACED" | "RETIRED" | "LOST";
         Keys: {
             /** @description They seal secrets in the database. */
             masterKeys: components["schemas"]["MasterKey"][];
@@ -2160,8 +2171,7 @@ export interface components {
         MasterKey: {
             /** Format: int32 */
             id: number;
-            /** @description `ANNOUNCED`, `ACTIVE`, `REPLACED`, `RETIRED` or `LOST`. */
-            state: string;
+            state: components["schemas"]["KeyState"];
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
@@ -2231,11 +2241,7 @@ export interface components {
              * @description Of HTTP or SMTP.
              */
             statusCode: number | null;
-            /**
-             * @description `delivered`, `http_status`, `gone`, `not_allowed`, `unresolved`, `connect`, `tls`, `timeout`, `broken`,
-             *     `smtp_refused` or `smtp_not_configured`.
-             */
-            outcome: string;
+            outcome: components["schemas"]["NotificationOutcome"];
             message: string;
             /** @description The first KiB of what the receiver said, without control characters. */
             response: string | null;
@@ -2248,7 +2254,7 @@ export interface components {
             endpointId: string;
             /** @description The `webhook-id` that receivers see. */
             eventId: string;
-            eventType: string;
+            eventType: components["schemas"]["NotificationEventType"];
             summary: string;
             state: components["schemas"]["NotificationState"];
             /**
@@ -2266,7 +2272,9 @@ export interface components {
         };
         /** @description A delivery with what it sends and every attempt. */
         NotificationDeliveryDetail: components["schemas"]["NotificationDelivery"] & {
-            payload: Record<string, never>;
+            payload: {
+                [key: string]: unknown;
+            };
             /** @description Newest first, at most 100. */
             log: components["schemas"]["NotificationAttempt"][];
         };
@@ -2282,7 +2290,7 @@ export interface components {
             description: string;
             url: string | null;
             recipients: string[];
-            events: string[];
+            events: components["schemas"]["SubscribableEventType"][];
             enabled: boolean;
             disabledReason: components["schemas"]["DisabledReason"] | null;
             /** Format: date-time */
@@ -2314,13 +2322,20 @@ export interface components {
         };
         /** @description What endpoints can subscribe to. */
         NotificationEvent: {
-            type: string;
+            type: components["schemas"]["SubscribableEventType"];
             title: string;
             description: string;
         };
         NotificationEventList: {
             items: components["schemas"]["NotificationEvent"][];
         };
+        /** @enum {string} */
+        NotificationEventType: "license.ending" | "license.expired" | "gateway.offline" | "gateway.online" | "gateway.silent" | "key.shared" | "database.behind_anchor" | "endpoint.disabled" | "webhook.test";
+        /**
+         * @description How an attempt ended; the same word in the database, the metrics and the API.
+         * @enum {string}
+         */
+        NotificationOutcome: "delivered" | "http_status" | "gone" | "not_allowed" | "unresolved" | "connect" | "tls" | "timeout" | "broken" | "smtp_refused" | "smtp_not_configured";
         /** @description What a webhook's requests are signed with. */
         NotificationSecret: {
             secret: string;
@@ -2389,7 +2404,9 @@ export interface components {
             /** Format: uuid */
             ceremonyId: string;
             /** @description `AuthenticationResponseJSON` of WebAuthn level 3. */
-            credential: Record<string, never>;
+            credential: {
+                [key: string]: unknown;
+            };
             /** @description On a personal login page: then only that person. */
             slug?: string | null;
         };
@@ -2639,7 +2656,9 @@ export interface components {
             /** Format: uuid */
             ceremonyId: string;
             /** @description `AuthenticationResponseJSON` of WebAuthn level 3. */
-            credential: Record<string, never>;
+            credential: {
+                [key: string]: unknown;
+            };
             /** @enum {string} */
             method: "PASSKEY";
         };
@@ -2780,8 +2799,7 @@ export interface components {
             /** @description As signatures name it. */
             keyId: string;
             publicKey: string;
-            /** @description `ANNOUNCED` (the newer of two), `ACTIVE`, `RETIRED` or `LOST`. */
-            state: string;
+            state: components["schemas"]["KeyState"];
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
@@ -2822,7 +2840,9 @@ export interface components {
             /** Format: uuid */
             ceremonyId: string;
             /** @description `AuthenticationResponseJSON` of WebAuthn level 3. */
-            credential: Record<string, never>;
+            credential: {
+                [key: string]: unknown;
+            };
             /** @enum {string} */
             method: "PASSKEY";
         };
@@ -2838,6 +2858,8 @@ export interface components {
             /** Format: date-time */
             storedAt: string;
         };
+        /** @enum {string} */
+        SubscribableEventType: "license.ending" | "license.expired" | "gateway.offline" | "gateway.online" | "gateway.silent" | "key.shared" | "database.behind_anchor" | "endpoint.disabled";
         TestMailRequest: {
             recipient: string;
         };
@@ -2901,7 +2923,7 @@ export interface components {
             description: string;
             url?: string | null;
             recipients?: string[];
-            events: string[];
+            events: components["schemas"]["SubscribableEventType"][];
             /** @description What waits for a disabled endpoint is called off. */
             enabled: boolean;
         };

@@ -1,7 +1,7 @@
 //! E-mail by SMTP. The connection is ours, by the outbound policy, and encrypted by us; `lettre` writes the message and speaks
 //! the commands.
 
-use super::{KEPT, Outcome, Tls, WHOLE};
+use super::{KEPT, Outcome, OutcomeCode, Tls, WHOLE};
 use chrono::{DateTime, Utc};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -139,13 +139,13 @@ pub async fn send_mail<R: AsRef<str>>(
     let written = server.from.parse::<Mailbox>().map_err(|error| format!("The sender is no address: {error}."));
     let message = match written.and_then(|from| write(&from, mail)) {
         Ok(message) => message,
-        Err(why) => return Outcome::failed("broken", why),
+        Err(why) => return Outcome::failed(OutcomeCode::Broken, why),
     };
     match timeout(WHOLE, hand_in(outbound, tls, server, &message)).await {
         Ok(Ok(response)) => {
             let words = said(&response);
             let status = Some(u16::from(response.code()));
-            Outcome { status, response: words, ..Outcome::failed("delivered", "The e-mail server took it.") }
+            Outcome { status, response: words, ..Outcome::failed(OutcomeCode::Delivered, "The e-mail server took it.") }
         }
         Ok(Err(outcome)) => outcome,
         Err(_) => Outcome::timed_out(),
@@ -160,11 +160,13 @@ async fn hand_in(
 ) -> Result<Response, Outcome> {
     let hello = message.envelope().from().map_or("localhost", |from| from.domain()).to_owned();
     let stream = outbound.connect(&server.host, server.port).await.map_err(|error| Outcome::of_connection(&error))?;
-    let peer = stream.peer_addr().map_err(|error| Outcome::failed("connect", error.to_string()))?;
-    let tls = || tls.map_err(|why| Outcome::failed("tls", why));
+    let peer = stream.peer_addr().map_err(|error| Outcome::failed(OutcomeCode::Connect, error.to_string()))?;
+    let tls = || tls.map_err(|why| Outcome::failed(OutcomeCode::Tls, why));
     let stream = match server.tls {
         SmtpTls::None if peer.ip().to_canonical().is_loopback() => Stream::new(Box::new(stream), peer, false),
-        SmtpTls::None => return Err(Outcome::failed("not_allowed", "Without TLS only this machine is sent to.")),
+        SmtpTls::None => {
+            return Err(Outcome::failed(OutcomeCode::NotAllowed, "Without TLS only this machine is sent to."));
+        }
         SmtpTls::Tls => Stream::new(Box::new(tls()?.greet(&server.host, stream).await?), peer, false),
         SmtpTls::Starttls => {
             let stream = ask_for_tls(stream, &hello).await?;
@@ -187,7 +189,7 @@ async fn hand_in(
 
 fn refused(error: &lettre::transport::smtp::Error) -> Outcome {
     let status = error.status().map(u16::from);
-    let code = if status.is_some() || error.is_client() { "smtp_refused" } else { "broken" };
+    let code = if status.is_some() || error.is_client() { OutcomeCode::SmtpRefused } else { OutcomeCode::Broken };
     let text = clean(error.to_string().as_bytes(), KEPT);
     let message = match status {
         Some(status) => format!("The e-mail server refused with {status}."),
@@ -204,12 +206,15 @@ fn said(response: &Response) -> Option<String> {
 
 /// The part before TLS (RFC 3207): nothing of ours but a name is said, and nothing that came too early is believed.
 async fn ask_for_tls(mut stream: TcpStream, hello: &str) -> Result<TcpStream, Outcome> {
-    let broken = |_| Outcome::failed("broken", "The e-mail server closed the connection before TLS.");
+    let broken = |_| Outcome::failed(OutcomeCode::Broken, "The e-mail server closed the connection before TLS.");
     reply(&mut stream, "220").await?;
     stream.write_all(format!("EHLO {hello}\r\n").as_bytes()).await.map_err(broken)?;
     let offered = reply(&mut stream, "250").await?;
     if !offered.lines().any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS"))) {
-        return Err(Outcome::failed("tls", "The e-mail server does not offer STARTTLS: choose TLS, or another port."));
+        return Err(Outcome::failed(
+            OutcomeCode::Tls,
+            "The e-mail server does not offer STARTTLS: choose TLS, or another port.",
+        ));
     }
     stream.write_all(b"STARTTLS\r\n").await.map_err(broken)?;
     // Byte by byte, so that what follows the line is the handshake's: no command that somebody slipped in before it counts.
@@ -222,11 +227,11 @@ async fn reply(stream: &mut TcpStream, code: &str) -> Result<String, Outcome> {
     let mut read = Vec::new();
     loop {
         let byte = stream.read_u8().await;
-        let byte =
-            byte.map_err(|_| Outcome::failed("broken", "The e-mail server closed the connection before TLS."))?;
+        let byte = byte
+            .map_err(|_| Outcome::failed(OutcomeCode::Broken, "The e-mail server closed the connection before TLS."))?;
         read.push(byte);
         if read.len() > REPLY_MAX {
-            return Err(Outcome::failed("broken", "This does not speak SMTP."));
+            return Err(Outcome::failed(OutcomeCode::Broken, "This does not speak SMTP."));
         }
         if byte == b'\n' {
             let text = String::from_utf8_lossy(&read);
@@ -238,7 +243,7 @@ async fn reply(stream: &mut TcpStream, code: &str) -> Result<String, Outcome> {
                 return Ok(text.into_owned());
             }
             let words = clean(text.as_bytes(), KEPT);
-            let failed = Outcome::failed("smtp_refused", "The e-mail server refused before TLS.");
+            let failed = Outcome::failed(OutcomeCode::SmtpRefused, "The e-mail server refused before TLS.");
             return Err(Outcome { response: Some(words), ..failed });
         }
     }

@@ -1,12 +1,14 @@
 //! How notifications leave: webhooks as Standard Webhooks (`sign`, `webhook`), and e-mail (`email`). Connections are those of
 //! the installer's outbound policy: a name is resolved once, every address is checked, no redirect is followed.
 
+mod code;
 mod email;
 mod sign;
 mod tls;
 mod url;
 mod webhook;
 
+pub use code::OutcomeCode;
 pub use email::{Mail, MailServer, SmtpTls, check_mailbox, check_sender, send_mail};
 pub use sign::Signed;
 pub use tls::Tls;
@@ -25,8 +27,7 @@ const KEPT: usize = 1024;
 /// How an attempt went.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// A stable word; `delivered` is the one success.
-    pub code: &'static str,
+    pub code: OutcomeCode,
     /// A sentence for people, without control characters.
     pub message: String,
     /// The HTTP or SMTP status.
@@ -38,7 +39,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn failed(code: &'static str, message: impl AsRef<str>) -> Self {
+    pub(crate) fn failed(code: OutcomeCode, message: impl AsRef<str>) -> Self {
         Self {
             code,
             message: clean(message.as_ref().as_bytes(), KEPT),
@@ -50,30 +51,30 @@ impl Outcome {
 
     #[must_use]
     pub fn delivered(&self) -> bool {
-        self.code == "delivered"
+        self.code == OutcomeCode::Delivered
     }
 
     /// Whether the receiver wants nothing more, ever (410 Gone).
     #[must_use]
     pub fn gone(&self) -> bool {
-        self.code == "gone"
+        self.code == OutcomeCode::Gone
     }
 
     fn timed_out() -> Self {
-        Self::failed("timeout", format!("There was no answer within {} s.", WHOLE.as_secs()))
+        Self::failed(OutcomeCode::Timeout, format!("There was no answer within {} s.", WHOLE.as_secs()))
     }
 
     fn of_connection(error: &OutboundError) -> Self {
         match error {
-            OutboundError::Unresolved { .. } => Self::failed("unresolved", format!("{error}.")),
+            OutboundError::Unresolved { .. } => Self::failed(OutcomeCode::Unresolved, format!("{error}.")),
             OutboundError::Denied { .. } => {
                 let remedy = "If you want that, add it to the outbound allowlist of the settings.";
-                Self::failed("not_allowed", format!("{error}. {remedy}"))
+                Self::failed(OutcomeCode::NotAllowed, format!("{error}. {remedy}"))
             }
             OutboundError::ConnectionRefused { .. } | OutboundError::Unreachable { .. } => {
-                Self::failed("connect", format!("{error}."))
+                Self::failed(OutcomeCode::Connect, format!("{error}."))
             }
-            OutboundError::TimedOut { .. } => Self::failed("timeout", format!("{error}.")),
+            OutboundError::TimedOut { .. } => Self::failed(OutcomeCode::Timeout, format!("{error}.")),
         }
     }
 }

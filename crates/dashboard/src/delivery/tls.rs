@@ -1,6 +1,6 @@
 //! TLS as a client of whoever is told: by name, and by the machine's certificate authorities.
 
-use super::Outcome;
+use super::{Outcome, OutcomeCode};
 use proxima_installer::target::Host;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{IpAddr, ServerName};
@@ -48,10 +48,10 @@ impl Tls {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| ()),
             Host::Address(address) => Ok(ServerName::IpAddress(IpAddr::from(*address))),
         };
-        let name = name.map_err(|()| Outcome::failed("tls", format!("{host} is no name for a certificate.")))?;
-        TlsConnector::from(Arc::clone(&self.0))
-            .connect(name, stream)
-            .await
-            .map_err(|error| Outcome::failed("tls", format!("The TLS handshake with {host} failed: {error}.")))
+        let name =
+            name.map_err(|()| Outcome::failed(OutcomeCode::Tls, format!("{host} is no name for a certificate.")))?;
+        TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await.map_err(|error| {
+            Outcome::failed(OutcomeCode::Tls, format!("The TLS handshake with {host} failed: {error}."))
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! One POST to a receiver that may be slow or hostile: bounded in time and in what is read.
 
 use super::url::PLAIN;
-use super::{KEPT, Outcome, Signed, Tls, WHOLE, WebhookUrl};
+use super::{KEPT, Outcome, OutcomeCode, Signed, Tls, WHOLE, WebhookUrl};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Request, StatusCode};
@@ -40,16 +40,17 @@ async fn attempt(
     url: &WebhookUrl,
     signed: &Signed<'_>,
 ) -> Result<Outcome, Outcome> {
-    let request = request(url, signed).map_err(|_| Outcome::failed("broken", "The request could not be made."))?;
+    let request =
+        request(url, signed).map_err(|_| Outcome::failed(OutcomeCode::Broken, "The request could not be made."))?;
     let stream = outbound.connect(url.host(), url.port()).await.map_err(|error| Outcome::of_connection(&error))?;
     if url.is_https() {
-        let tls = tls.map_err(|why| Outcome::failed("tls", why))?;
+        let tls = tls.map_err(|why| Outcome::failed(OutcomeCode::Tls, why))?;
         return converse(tls.greet(url.host(), stream).await?, request).await;
     }
     // Nothing has been sent yet: a name may lead anywhere.
     match stream.peer_addr() {
         Ok(peer) if outbound.policy().is_allowed(peer.ip()) => converse(stream, request).await,
-        _ => Err(Outcome::failed("not_allowed", PLAIN)),
+        _ => Err(Outcome::failed(OutcomeCode::NotAllowed, PLAIN)),
     }
 }
 
@@ -71,7 +72,9 @@ where
 {
     let (read, write) = tokio::io::split(stream);
     let stream = tokio::io::join(read.take(MAX_BYTES), write);
-    let broken = |error: hyper::Error| Outcome::failed("broken", format!("The receiver's answer broke off: {error}."));
+    let broken = |error: hyper::Error| {
+        Outcome::failed(OutcomeCode::Broken, format!("The receiver's answer broke off: {error}."))
+    };
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
@@ -109,13 +112,13 @@ async fn excerpt(mut body: Incoming) -> Vec<u8> {
 
 fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
     let code = match status {
-        _ if status.is_success() => "delivered",
-        StatusCode::GONE => "gone",
-        _ => "http_status",
+        _ if status.is_success() => OutcomeCode::Delivered,
+        StatusCode::GONE => OutcomeCode::Gone,
+        _ => OutcomeCode::HttpStatus,
     };
     let message = match code {
-        "delivered" => format!("The receiver took it: {status}."),
-        "gone" => format!("The receiver wants nothing more: {status}."),
+        OutcomeCode::Delivered => format!("The receiver took it: {status}."),
+        OutcomeCode::Gone => format!("The receiver wants nothing more: {status}."),
         _ if status.is_redirection() => format!("The receiver answered {status}: redirects are not followed."),
         _ => format!("The receiver answered {status}."),
     };

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
@@ -32,23 +33,25 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
     if let Some(origin) = &app.config.public_origin {
         csrf = csrf.add_trusted_origin(origin)?;
     }
-    let headers = security_headers(&app.config);
+    let headers: Arc<[_]> = security_headers(&app.config).into();
     let trusted: Arc<[IpNet]> = app.config.trusted_proxies.clone().into();
-    Ok(router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(csrf)
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .layer(middleware::from_fn(problem::finish))
-        .layer(CompressionLayer::new())
+    // One layer: each that a router is given by itself is boxed, and copied with all beneath it for every request.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(move |request, next| client_address::find(Arc::clone(&trusted), request, next)))
+        .layer(middleware::map_request(forget_foreign_request_id))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(middleware::from_fn(count_requests))
         .layer(middleware::map_response(move |response| {
-            let headers = headers.clone();
+            let headers = Arc::clone(&headers);
             async move { with_headers(response, &headers) }
         }))
-        .layer(middleware::from_fn(count_requests))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(middleware::from_fn(forget_foreign_request_id))
-        .layer(middleware::from_fn(move |request, next| client_address::find(Arc::clone(&trusted), request, next))))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(problem::finish))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(csrf)
+        .layer(CatchPanicLayer::custom(panicked));
+    Ok(router.layer(layers))
 }
 
 /// A panic is a defect of one request: it answers as every internal error does.
@@ -57,9 +60,9 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// A request id is ours: a stranger's could forge or flood the log.
-async fn forget_foreign_request_id(mut request: Request, next: Next) -> Response {
+async fn forget_foreign_request_id(mut request: Request) -> Request {
     request.headers_mut().remove(REQUEST_ID);
-    next.run(request).await
+    request
 }
 
 fn security_headers(config: &AppConfig) -> Vec<(HeaderName, HeaderValue)> {
@@ -81,7 +84,7 @@ fn security_headers(config: &AppConfig) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-fn with_headers(mut response: Response, headers: &[(HeaderName, HeaderValue)]) -> Response {
+fn with_headers<B>(mut response: Response<B>, headers: &[(HeaderName, HeaderValue)]) -> Response<B> {
     for (name, value) in headers {
         response.headers_mut().insert(name, value.clone());
     }

@@ -156,3 +156,32 @@ async fn a_customer_sees_one_server_whatever_they_ask(db: PgPool) {
     assert_eq!(page["items"], json!([]));
     assert_eq!(admin.get("/api/v1/servers?search=other").await.expect(200)["items"].as_array().unwrap().len(), 5);
 }
+
+/// A search is answered in one of three ways (`users::list`), and each finds the same: what very many match is read in the list's
+/// order, what few match is looked up, and what many match but none of the next is read on.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_search_among_many_accounts_finds_all_of_them(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    sqlx::query(
+        "INSERT INTO users (id, username, display_name, password_hash, role) \
+         SELECT gen_random_uuid(), CASE WHEN i <= 1100 THEN 'first' ELSE 'later' END || lpad(i::text, 5, '0'), \
+                CASE i WHEN 700 THEN 'Qx' WHEN 6000 THEN 'qX' END, '-', 'CUSTOMER' FROM generate_series(1, 6200) i",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    for (search, first, last, found) in [
+        ("first", "first00001", "first01100", 1100),
+        ("LATER", "later01101", "later06200", 5100),
+        ("qx", "first00700", "later06000", 2),
+        ("r0600", "later06000", "later06009", 10),
+        ("zzz", "", "", 0),
+    ] {
+        let items = walk(&admin, &format!("search={search}"), 200).await;
+        let names: Vec<_> = items.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect();
+        let ends = (names.first().map_or("", String::as_str), names.last().map_or("", String::as_str));
+        assert_eq!((ends, names.len()), ((first, last), found), "{search}");
+        assert!(names.is_sorted(), "{search}");
+    }
+}

@@ -1,7 +1,7 @@
 import { Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { keysQuery } from '@/api/keys';
-import type { Keys, MasterKey, RunningDashboard, SigningKey } from '@/api/types';
+import type { Keys, KeyState, MasterKey, RunningDashboard, SigningKey } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { DataTable, type Column } from '@/components/DataTable';
 import { Notice } from '@/components/Notice';
@@ -14,7 +14,7 @@ import { SettingsTabs } from '@/features/settings/SettingsTabs';
 import type { Tone } from '@/lib/words';
 import classes from './keys.module.css';
 
-const STATE: Record<string, { label: string; tone: Tone }> = {
+const STATE: Record<KeyState, { label: string; tone: Tone }> = {
   ACTIVE: { label: 'In use', tone: 'ok' },
   ANNOUNCED: { label: 'Announced', tone: 'busy' },
   REPLACED: { label: 'Being replaced', tone: 'warn' },
@@ -24,7 +24,7 @@ const STATE: Record<string, { label: string; tone: Tone }> = {
 
 function common<T extends MasterKey>(): Column<T>[] {
   return [
-    { id: 'state', header: 'State', cell: (key) => <StatusDot {...(STATE[key.state] ?? { label: key.state, tone: 'idle' })} /> },
+    { id: 'state', header: 'State', cell: (key) => <StatusDot {...STATE[key.state]} /> },
     { id: 'held', header: 'Held here', cell: (key) => <Held held={key.held} state={key.state} /> },
     { id: 'made', header: 'Made', align: 'end', cell: (key) => <RelativeTime at={key.createdAt} /> },
     { id: 'used', header: 'In use since', align: 'end', cell: (key) => <RelativeTime at={key.activatedAt} none="–" /> },
@@ -33,7 +33,7 @@ function common<T extends MasterKey>(): Column<T>[] {
 }
 
 /** A retired or lost key need not be there. */
-function Held({ held, state }: { held: boolean; state: string }) {
+function Held({ held, state }: { held: boolean; state: KeyState }) {
   if (held) return <StatusDot tone="ok" label="Yes" />;
   return <StatusDot tone={state === 'RETIRED' || state === 'LOST' ? 'idle' : 'bad'} label={state === 'RETIRED' ? 'No longer' : 'Missing'} />;
 }

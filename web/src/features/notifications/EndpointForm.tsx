@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { notificationEventsQuery } from '@/api/notifications';
 import { mapProblem } from '@/api/problem';
-import type { Endpoint, EndpointFields, EndpointKind } from '@/api/types';
+import type { Endpoint, EndpointFields, EndpointKind, NotificationEvent } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { LoadingLines } from '@/components/States';
 import { UnsavedGuard } from '@/components/UnsavedGuard';
@@ -12,15 +12,17 @@ import { focusFirstError, keepShownError } from '@/lib/formErrors';
 import classes from './notifications.module.css';
 import { recipientsOf } from './words';
 
+type EventType = NotificationEvent['type'];
+
 interface Values {
   description: string;
   url: string;
   recipients: string;
-  events: string[];
+  events: EventType[];
   enabled: boolean;
 }
 
-function valuesOf(endpoint: Endpoint | null, events: string[]): Values {
+function valuesOf(endpoint: Endpoint | null, events: EventType[]): Values {
   return {
     description: endpoint?.description ?? '',
     url: endpoint?.url ?? '',
@@ -64,7 +66,7 @@ export function EndpointForm(props: EndpointFormProps) {
   return <Fields {...props} events={events.data?.items ?? []} />;
 }
 
-function Fields({ kind, endpoint, submitLabel, cancel, onSave, events }: EndpointFormProps & { events: { type: string; title: string; description: string }[] }) {
+function Fields({ kind, endpoint, submitLabel, cancel, onSave, events }: EndpointFormProps & { events: NotificationEvent[] }) {
   const [base, setBase] = useState(() => valuesOf(endpoint, events.map((event) => event.type)));
   const [seen, setSeen] = useState(endpoint);
   const [failure, setFailure] = useState<string | null>(null);

@@ -1,6 +1,10 @@
 //! What can be told.
 
 use proxima_types::{FieldError, FieldErrors};
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,41 @@ impl EventKind {
             Self::EndpointDisabled => "Another endpoint was switched off because nothing got through to it.",
             Self::Test => "A test that a person asked for.",
         }
+    }
+}
+
+fn words(kinds: &[EventKind]) -> RefOr<Schema> {
+    let words = kinds.iter().map(|kind| kind.as_str());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
+}
+
+/// In the API's document: the word of any event.
+impl PartialSchema for EventKind {
+    fn schema() -> RefOr<Schema> {
+        let mut all = Self::SUBSCRIBABLE.to_vec();
+        all.push(Self::Test);
+        words(&all)
+    }
+}
+
+impl ToSchema for EventKind {
+    fn name() -> Cow<'static, str> {
+        "NotificationEventType".into()
+    }
+}
+
+/// In the API's document: the word of an event that endpoints subscribe to.
+pub enum Subscribable {}
+
+impl PartialSchema for Subscribable {
+    fn schema() -> RefOr<Schema> {
+        words(&EventKind::SUBSCRIBABLE)
+    }
+}
+
+impl ToSchema for Subscribable {
+    fn name() -> Cow<'static, str> {
+        "SubscribableEventType".into()
     }
 }
 

@@ -12,7 +12,7 @@ mod tell;
 
 pub use deliveries::{detail, list as deliveries, redeliver, test};
 pub use endpoints::{EndpointForm, create, delete, get, list, update};
-pub use kinds::EventKind;
+pub use kinds::{EventKind, Subscribable};
 pub use secret::{Shown, reveal, rotate};
 pub use send::{Batch, batches, deliver};
 pub use settings::{SaveNotificationSettings, SaveSmtp, TestMail, get as settings, save as save_settings, test_mail};

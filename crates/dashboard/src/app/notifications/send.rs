@@ -3,7 +3,7 @@
 use super::tell::tell_platform;
 use super::{EventKind, message_id, secret, settings, target};
 use crate::app::{Actor, App, AppResult, audit, commit};
-use crate::delivery::{Mail, Outcome, Signed, WebhookUrl, post, send_mail};
+use crate::delivery::{Mail, Outcome, OutcomeCode, Signed, WebhookUrl, post, send_mail};
 use crate::entropy::EntropyExt as _;
 use chrono::Duration;
 use proxima_db::notifications::endpoints::{self, Health};
@@ -79,17 +79,20 @@ pub async fn deliver(app: &App, batch: &Batch) -> AppResult<()> {
     let outcome = if batch.endpoint.kind == "EMAIL" { mail(app, batch).await? } else { webhook(app, batch).await? };
     let took = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
     let kind = if batch.endpoint.kind == "EMAIL" { "email" } else { "webhook" };
-    metrics::counter!("proxima_notifications_total", "kind" => kind, "outcome" => outcome.code).increment(1);
+    metrics::counter!("proxima_notifications_total", "kind" => kind, "outcome" => outcome.code.as_str()).increment(1);
     record(app, batch, &outcome, took).await
 }
 
 async fn webhook(app: &App, batch: &Batch) -> AppResult<Outcome> {
     let (Some(url), Some(sealed), [one]) = (&batch.endpoint.url, &batch.endpoint.secret, &batch.taken[..]) else {
-        return Ok(Outcome::failed("broken", "The endpoint has no URL or secret."));
+        return Ok(Outcome::failed(OutcomeCode::Broken, "The endpoint has no URL or secret."));
     };
     let outbound = outbound(app).await?;
     let Ok(url) = WebhookUrl::parse(url, outbound.policy()) else {
-        return Ok(Outcome::failed("not_allowed", "The URL is not allowed any more: see the outbound allowlist."));
+        return Ok(Outcome::failed(
+            OutcomeCode::NotAllowed,
+            "The URL is not allowed any more: see the outbound allowlist.",
+        ));
     };
     let secret = secret::open(app, batch.endpoint.id, sealed)?;
     let previous = batch.endpoint.previous_secret.as_ref();
@@ -98,17 +101,19 @@ async fn webhook(app: &App, batch: &Batch) -> AppResult<Outcome> {
         std::iter::once(secret.as_str()).chain(previous.as_ref().map(|text| text.as_str())).collect();
     let id = message_id(one.event_id);
     let Some(signed) = Signed::new(&id, one.now, &one.body, &secrets) else {
-        return Ok(Outcome::failed("broken", "The secret cannot be used: rotate it."));
+        return Ok(Outcome::failed(OutcomeCode::Broken, "The secret cannot be used: rotate it."));
     };
     Ok(post(&outbound, app.notifier.tls(), &url, &signed).await)
 }
 
 async fn mail(app: &App, batch: &Batch) -> AppResult<Outcome> {
     let Some(row) = stored::get(&app.db).await?.smtp else {
-        return Ok(Outcome::failed("smtp_not_configured", "No e-mail server is set up."));
+        return Ok(Outcome::failed(OutcomeCode::SmtpNotConfigured, "No e-mail server is set up."));
     };
     let server = settings::mail_server(app, &row)?;
-    let Some(first) = batch.taken.first() else { return Ok(Outcome::failed("broken", "There is nothing to send.")) };
+    let Some(first) = batch.taken.first() else {
+        return Ok(Outcome::failed(OutcomeCode::Broken, "There is nothing to send."));
+    };
     let lines: Vec<String> = batch
         .taken
         .iter()
@@ -150,7 +155,7 @@ async fn record(app: &App, batch: &Batch, outcome: &Outcome, duration_ms: i32) -
     let attempt = Attempt {
         duration_ms,
         status_code: outcome.status.map(i32::from),
-        outcome: outcome.code,
+        outcome: outcome.code.as_str(),
         message: &outcome.message,
         response: outcome.response.as_deref(),
     };

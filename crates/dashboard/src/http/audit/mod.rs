@@ -44,7 +44,7 @@ pub struct AuditEntry {
     /// `system` when the product itself acted, `console` for its command line.
     pub username: String,
     pub outcome: AuditOutcome,
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub metadata: serde_json::Value,
     #[schema(required)]
     pub ip: Option<String>,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub struct PasskeyLoginRequest {
     pub ceremony_id: Uuid,
     /// `AuthenticationResponseJSON` of WebAuthn level 3.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub credential: Value,
     /// On a personal login page: then only that person.
     pub slug: Option<String>,

@@ -30,7 +30,7 @@ pub enum SecondFactorRequest {
         #[serde(rename = "ceremonyId")]
         ceremony_id: Uuid,
         /// `AuthenticationResponseJSON` of WebAuthn level 3.
-        #[schema(value_type = Object)]
+        #[schema(value_type = HashMap<String, Value>)]
         credential: Value,
     },
 }

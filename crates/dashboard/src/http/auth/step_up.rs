@@ -29,7 +29,7 @@ pub enum StepUpRequest {
         #[serde(rename = "ceremonyId")]
         ceremony_id: Uuid,
         /// `AuthenticationResponseJSON` of WebAuthn level 3.
-        #[schema(value_type = Object)]
+        #[schema(value_type = HashMap<String, Value>)]
         credential: Value,
     },
 }

@@ -26,12 +26,37 @@ pub struct Keys {
     pub problems: Vec<String>,
 }
 
+/// A key's place in its life.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum KeyState {
+    /// Made, and not used before every dashboard (master) or gateway (signing) can follow.
+    Announced,
+    Active,
+    /// A master key that still opens what is not sealed anew.
+    Replaced,
+    Retired,
+    Lost,
+}
+
+impl KeyState {
+    /// The CHECK on the column lets no sixth word in.
+    fn of_master(stored: &str) -> Self {
+        match stored {
+            "ANNOUNCED" => Self::Announced,
+            "ACTIVE" => Self::Active,
+            "REPLACED" => Self::Replaced,
+            "LOST" => Self::Lost,
+            _ => Self::Retired,
+        }
+    }
+}
+
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterKey {
     pub id: i32,
-    /// `ANNOUNCED`, `ACTIVE`, `REPLACED`, `RETIRED` or `LOST`.
-    pub state: String,
+    pub state: KeyState,
     pub created_at: DateTime<Utc>,
     #[schema(required)]
     pub activated_at: Option<DateTime<Utc>>,
@@ -48,8 +73,7 @@ pub struct SigningKey {
     /// As signatures name it.
     pub key_id: String,
     pub public_key: String,
-    /// `ANNOUNCED` (the newer of two), `ACTIVE`, `RETIRED` or `LOST`.
-    pub state: &'static str,
+    pub state: KeyState,
     pub created_at: DateTime<Utc>,
     #[schema(required)]
     pub activated_at: Option<DateTime<Utc>>,
@@ -85,10 +109,10 @@ pub(super) async fn keys_get(State(app): State<AppState>, Admin(admin): Admin) -
     let following = view.signing.iter().find(|key| Some(key.row.id) == newest).map_or(0, |key| key.gateways);
     let signing_keys = view.signing.into_iter().map(|keys::SigningKeyView { row, held, gateways }| SigningKey {
         state: match row.state.as_str() {
-            "LIVE" if live > 1 && Some(row.id) == newest => "ANNOUNCED",
-            "LIVE" => "ACTIVE",
-            "LOST" => "LOST",
-            _ => "RETIRED",
+            "LIVE" if live > 1 && Some(row.id) == newest => KeyState::Announced,
+            "LIVE" => KeyState::Active,
+            "LOST" => KeyState::Lost,
+            _ => KeyState::Retired,
         },
         public_key: STANDARD.encode(&row.public_key),
         id: row.id,
@@ -106,7 +130,7 @@ pub(super) async fn keys_get(State(app): State<AppState>, Admin(admin): Admin) -
             .into_iter()
             .map(|(row, held)| MasterKey {
                 id: row.id,
-                state: row.state,
+                state: KeyState::of_master(&row.state),
                 created_at: row.created_at,
                 activated_at: row.activated_at,
                 retired_at: row.retired_at,

@@ -41,7 +41,7 @@ pub struct AddPasskeyRequest {
     /// 1 to 64 characters.
     pub name: String,
     /// `RegistrationResponseJSON` of WebAuthn level 3.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub credential: Value,
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub struct NotificationDeliveryDetail {
     #[serde(flatten)]
     pub delivery: NotificationDelivery,
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub payload: Value,
     /// Newest first, at most 100.
     pub log: Vec<NotificationAttempt>,

@@ -19,6 +19,7 @@ pub struct CreateNotificationEndpointRequest {
     /// Of e-mail: 1 to 20 addresses.
     #[serde(default)]
     pub recipients: Vec<String>,
+    #[schema(value_type = Vec<notifications::Subscribable>)]
     pub events: Vec<String>,
     pub enabled: bool,
 }

@@ -16,6 +16,7 @@ pub struct UpdateNotificationEndpointRequest {
     pub url: Option<String>,
     #[serde(default)]
     pub recipients: Vec<String>,
+    #[schema(value_type = Vec<notifications::Subscribable>)]
     pub events: Vec<String>,
     /// What waits for a disabled endpoint is called off.
     pub enabled: bool,

@@ -13,6 +13,7 @@ pub struct NotificationEventList {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct NotificationEvent {
     #[serde(rename = "type")]
+    #[schema(value_type = notifications::Subscribable)]
     pub kind: &'static str,
     pub title: &'static str,
     pub description: &'static str,

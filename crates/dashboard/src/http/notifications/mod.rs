@@ -16,6 +16,8 @@ mod settings_update;
 mod test;
 
 use super::AppState;
+use crate::app::notifications::{EventKind, Subscribable};
+use crate::delivery::OutcomeCode;
 use chrono::{DateTime, Utc};
 use proxima_db::notifications::endpoints::EndpointRow;
 use proxima_db::notifications::log::{AttemptRow, DeliveryRow};
@@ -71,6 +73,7 @@ pub struct NotificationEndpoint {
     #[schema(required)]
     pub url: Option<String>,
     pub recipients: Vec<String>,
+    #[schema(value_type = Vec<Subscribable>)]
     pub events: Vec<String>,
     pub enabled: bool,
     #[schema(required)]
@@ -151,6 +154,7 @@ pub struct NotificationDelivery {
     pub endpoint_id: Uuid,
     /// The `webhook-id` that receivers see.
     pub event_id: String,
+    #[schema(value_type = EventKind)]
     pub event_type: String,
     pub summary: String,
     pub state: NotificationState,
@@ -192,9 +196,7 @@ pub struct NotificationAttempt {
     /// Of HTTP or SMTP.
     #[schema(required)]
     pub status_code: Option<i32>,
-    /// `delivered`, `http_status`, `gone`, `not_allowed`, `unresolved`, `connect`, `tls`, `timeout`, `broken`,
-    /// `smtp_refused` or `smtp_not_configured`.
-    pub outcome: String,
+    pub outcome: OutcomeCode,
     pub message: String,
     /// The first KiB of what the receiver said, without control characters.
     #[schema(required)]
@@ -208,7 +210,7 @@ impl From<AttemptRow> for NotificationAttempt {
             at: row.at,
             duration_ms: row.duration_ms,
             status_code: row.status_code,
-            outcome: row.outcome,
+            outcome: OutcomeCode::from_stored(&row.outcome),
             message: row.message,
             response: row.response,
         }

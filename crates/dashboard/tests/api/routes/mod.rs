@@ -308,6 +308,41 @@ async fn check(app: &TestApp, row: &Row, wrong: &mut Vec<String>) {
     compare(row, "admin", row.admin, &fresh.ask(&fresh.admin, row, Of::Own).await, wrong);
 }
 
+/// A customer who measures learns nothing either: the medians of many requests, in turns, are at most 5 % apart on each route.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn soak_timing_anothers_thing_takes_as_long_as_a_missing_one(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let mut told = Vec::new();
+    for row in ROWS.iter().filter(|row| row.others != NONE && row.missing != NONE) {
+        let world = World::new(&app, row).await;
+        let (others, missing) = medians(&world, row).await;
+        if others.abs_diff(missing) * 100 > others.min(missing) * 5 {
+            told.push(format!("{} {}: another's {others} us, a missing one {missing} us", row.method, row.path));
+        }
+    }
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+/// In microseconds, of requests for another's thing and for a missing one; which comes first changes with every pair.
+#[allow(clippy::disallowed_methods)] // it is the wall clock that customers have
+async fn medians(world: &World, row: &Row) -> (u128, u128) {
+    let (mut others, mut missing) = (Vec::new(), Vec::new());
+    for round in 0..301 {
+        let mut pair = [(Of::Other, &mut others), (Of::Nobody, &mut missing)];
+        if round % 2 == 1 {
+            pair.reverse();
+        }
+        for (of, times) in pair {
+            let before = std::time::Instant::now();
+            world.ask(&world.own_client, row, of).await;
+            times.push(before.elapsed().as_micros());
+        }
+    }
+    others.sort_unstable();
+    missing.sort_unstable();
+    (others[others.len() / 2], missing[missing.len() / 2])
+}
+
 /// Each privileged route refuses a session whose last proof is too old, whatever it would answer otherwise, and no other route
 /// does.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
