@@ -71,6 +71,32 @@ test('a new password needs the old one, and signs out the other devices', async 
   await here.close();
 });
 
+test('an admin signs somebody out everywhere, after proving who asks', async () => {
+  const dora = await world.admin.createCustomer('dora');
+  const who = { username: 'dora', password: CUSTOMER_PASSWORD };
+  const [first, second] = [await signInApi(world.url, who), await signInApi(world.url, who)];
+  const api = await signInApi(world.url);
+  const admin = await world.person({ api });
+  admin.problems.allow(/^answer 403 DELETE \/api\/v1\/users\/[^/]+\/sessions$/);
+  const { page } = admin;
+  await page.goto(`/admin/users/${dora.id}`);
+  await world.dashboard.sql("UPDATE sessions SET stepped_up_at = stepped_up_at - interval '6 minutes'");
+  await card(page, 'Sessions').getByRole('button', { name: 'Sign out everywhere' }).click();
+  await dialog(page, 'Sign out everywhere').press('Sign out everywhere');
+  const again = dialog(page, 'Confirm that it is you');
+  assert.equal((await first.attempt('GET', '/me')).status, 200, 'not before it was proven who asks');
+  await again.box.getByLabel('Your password').fill(ADMIN.password);
+  await again.press('Confirm');
+  await toast(page, 'dora was signed out everywhere: 2 sessions ended.');
+  for (const session of [first, second]) assert.equal((await session.attempt('GET', '/me')).status, 401);
+  await signInApi(world.url, who);
+  await page.goto(`/admin/users/${api.me.id}`);
+  await visible(card(page, 'Second factor'));
+  assert.equal(await card(page, 'Sessions').count(), 0, 'one’s own are on one’s own page');
+  admin.problems.assertNone();
+  await admin.close();
+});
+
 test("somebody else's page looks like one that does not exist", async () => {
   const customer = await annaPage();
   const admin = await world.adminPage();

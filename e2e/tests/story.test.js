@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DESKTOP } from '../lib/browser.js';
 import { ADMIN } from '../lib/dashboard.js';
+import { look } from '../lib/look.js';
 import { atPath, button, card, dialog, fact, field, fillListener, goTo, gone, hasText, heading, openUser, revoke, signIn, toast, visible } from '../lib/pages.js';
 import { picture } from '../lib/pictures.js';
 import { freePort, knock } from '../lib/ports.js';
@@ -17,6 +18,8 @@ import { startWorld } from '../lib/world.js';
 
 const world = await startWorld();
 const CUSTOMER = { username: 'harbour', password: 'walnut-rye-at-seven-81' };
+/** What the admin sets; the customer replaces it at the first sign-in. */
+const HANDED_OVER = 'copper-meadow-77-violin';
 const SERVER = 'Harbour Bakery VPS';
 const GRACE_SECONDS = 15;
 
@@ -88,12 +91,12 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await visible(a.getByText('This word is reserved. Choose another one.'));
     await eventually('the weak password is refused', async () => assert.equal(await field(a, 'Password').getAttribute('aria-invalid'), 'true'));
     await picture(a, 'tour/03-form-errors');
-    await field(a, 'Password').fill(CUSTOMER.password);
+    await field(a, 'Password').fill(HANDED_OVER);
     await field(a, 'Login URL slug').fill('harbour');
     await button(a, 'Create User').click();
     await visible(a.getByText('This username is taken. Choose another one.'));
     assert.equal(await field(a, 'Username').getAttribute('aria-invalid'), 'true');
-    assert.equal(await field(a, 'Password').inputValue(), CUSTOMER.password);
+    assert.equal(await field(a, 'Password').inputValue(), HANDED_OVER);
     assert.equal(await field(a, 'Server name').inputValue(), SERVER);
     await field(a, 'Username').fill(CUSTOMER.username);
     await button(a, 'Create User').click();
@@ -111,8 +114,13 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await c.goto('/login/harbour');
     await visible(heading(c, /^Welcome, Harbour Street Bakery$/));
     assert.equal(await field(c, 'Username').count(), 0);
-    await field(c, 'Password').fill(CUSTOMER.password);
+    await field(c, 'Password').fill(HANDED_OVER);
     await button(c, 'Sign in').click();
+    await visible(heading(c, /^Choose your own password$/));
+    await look(c, 'choose-password');
+    await field(c, 'Password you were given').fill(HANDED_OVER);
+    await field(c, 'New password').fill(CUSTOMER.password);
+    await button(c, 'Set password and go on').click();
     await visible(heading(c, new RegExp(`^${SERVER}$`)));
     await atPath(c, '/app');
     await visible(heading(c, /^Connect your server$/, 2));

@@ -30,7 +30,8 @@ pub async fn insert(connection: &mut PgConnection, digest: [u8; 32], user: UserI
 pub async fn find(pool: &PgPool, digest: [u8; 32]) -> DbResult<Option<UserRow>> {
     Ok(sqlx::query_as!(
         UserRow,
-        r#"SELECT u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at
+        r#"SELECT u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at,
+                  u.password_temporary_until
            FROM pending_logins p JOIN users u ON u.id = p.user_id
            WHERE p.token_digest = $1 AND p.expires_at > now() AND p.failures < $2"#,
         &digest[..],

@@ -34,6 +34,8 @@ pub struct SignedIn {
     pub signed_in_with: String,
     pub totp: bool,
     pub passkeys: bool,
+    /// The session was opened by a temporary password, and there is none in its place yet.
+    pub must_change_password: bool,
 }
 
 pub struct NewSession<'a> {
@@ -44,14 +46,16 @@ pub struct NewSession<'a> {
     pub ip: Option<IpAddr>,
     pub user_agent: Option<&'a str>,
     pub signed_in_with: &'static str,
+    /// By a temporary password.
+    pub password_temporary: bool,
 }
 
 /// # Errors
 /// [`crate::DbError::Gone`] when the user was deleted meanwhile.
 pub async fn insert(connection: &mut PgConnection, session: NewSession<'_>) -> DbResult<()> {
     sqlx::query!(
-        r#"INSERT INTO sessions (id, token_digest, user_id, expires_at, ip, user_agent, signed_in_with)
-           VALUES ($1, $2, $3, now() + $4, $5, $6, $7)"#,
+        r#"INSERT INTO sessions (id, token_digest, user_id, expires_at, ip, user_agent, signed_in_with, password_temporary)
+           VALUES ($1, $2, $3, now() + $4, $5, $6, $7, $8)"#,
         session.id.0,
         &session.token_digest[..],
         session.user.0,
@@ -59,6 +63,7 @@ pub async fn insert(connection: &mut PgConnection, session: NewSession<'_>) -> D
         session.ip.map(IpNetwork::from),
         session.user_agent,
         session.signed_in_with,
+        session.password_temporary,
     )
     .execute(connection)
     .await?;
@@ -77,7 +82,8 @@ pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> Db
                   s.signed_in_with,
                   EXISTS (SELECT 1 FROM totp_factors WHERE user_id = u.id) AS "totp!",
                   EXISTS (SELECT 1 FROM passkeys WHERE user_id = u.id) AS "passkeys!",
-                  u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at
+                  s.password_temporary AND u.password_temporary_until IS NOT NULL AS "must_change_password!",
+                  u.id, u.username, u.display_name, u.login_slug, u.role, u.created_at, u.password_temporary_until
            FROM sessions s JOIN users u ON u.id = s.user_id
            WHERE (s.token_digest = $1 OR s.previous_digest = $1 AND s.previous_until > now())
              AND s.expires_at > now() AND s.last_seen_at > now() - $2::interval"#,
@@ -93,6 +99,7 @@ pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> Db
         signed_in_with: row.signed_in_with,
         totp: row.totp,
         passkeys: row.passkeys,
+        must_change_password: row.must_change_password,
         user: UserRow {
             id: row.id,
             username: row.username,
@@ -100,6 +107,7 @@ pub async fn find(pool: &PgPool, token_digest: [u8; 32], idle: PgInterval) -> Db
             login_slug: row.login_slug,
             role: row.role,
             created_at: row.created_at,
+            password_temporary_until: row.password_temporary_until,
         },
     }))
 }
@@ -162,6 +170,29 @@ pub async fn end(connection: &mut PgConnection, user: UserId, id: SessionId) -> 
     Ok(done.rows_affected() == 1)
 }
 
+/// A session that was ended, and whose it was.
+#[derive(Debug)]
+pub struct EndedSession {
+    pub id: Uuid,
+    pub username: String,
+}
+
+/// Ends the session of a token, also of one that was changed in the last seconds; `None` when there is none.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn end_by_token(connection: &mut PgConnection, token_digest: [u8; 32]) -> DbResult<Option<EndedSession>> {
+    Ok(sqlx::query_as!(
+        EndedSession,
+        r#"DELETE FROM sessions s USING users u
+           WHERE u.id = s.user_id AND (s.token_digest = $1 OR s.previous_digest = $1 AND s.previous_until > now())
+           RETURNING s.id, u.username"#,
+        &token_digest[..]
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
 /// Ends every session of `user` but `except`, and every sign-in of theirs that is under way.
 ///
 /// # Errors
@@ -175,6 +206,18 @@ pub async fn end_all(connection: &mut PgConnection, user: UserId, except: Option
     )
     .execute(connection)
     .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends every session of everybody, and every sign-in that is under way. Returns how many sessions those were.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn end_everybodys(connection: &mut PgConnection) -> DbResult<u64> {
+    // Rows are deleted elsewhere too, in other orders: two who wait for each other would both fail.
+    sqlx::query!("LOCK TABLE pending_logins, sessions IN SHARE ROW EXCLUSIVE MODE").execute(&mut *connection).await?;
+    sqlx::query!("DELETE FROM pending_logins").execute(&mut *connection).await?;
+    let done = sqlx::query!("DELETE FROM sessions").execute(connection).await?;
     Ok(done.rows_affected())
 }
 

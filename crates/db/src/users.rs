@@ -19,6 +19,8 @@ pub struct UserRow {
     pub login_slug: Option<String>,
     pub role: String,
     pub created_at: DateTime<Utc>,
+    /// Until when a password that somebody else chose is good; `None` when it is its owner's.
+    pub password_temporary_until: Option<DateTime<Utc>>,
 }
 
 impl UserRow {
@@ -39,6 +41,8 @@ impl UserRow {
 pub struct Credentials {
     pub user: UserRow,
     pub password_hash: String,
+    /// The password is a temporary one whose time is over.
+    pub password_expired: bool,
 }
 
 /// An account to insert.
@@ -46,6 +50,8 @@ pub struct NewUser<'a> {
     pub id: UserId,
     pub username: &'a Username,
     pub password_hash: &'a str,
+    /// Somebody else's choice, to be replaced by its owner's.
+    pub password_temporary: bool,
     pub display_name: Option<&'a DisplayName>,
     pub login_slug: Option<&'a LoginSlug>,
     pub role: Role,
@@ -55,13 +61,15 @@ pub struct NewUser<'a> {
 /// [`crate::DbError::Conflict`] names `users_username_key` or `users_login_slug_key`.
 pub async fn insert(connection: &mut PgConnection, user: NewUser<'_>) -> DbResult<()> {
     sqlx::query!(
-        "INSERT INTO users (id, username, password_hash, display_name, login_slug, role) VALUES ($1, $2, $3, $4, $5, $6)",
+        r#"INSERT INTO users (id, username, password_hash, display_name, login_slug, role, password_temporary_until)
+           VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() + interval '7 days' END)"#,
         user.id.0,
         user.username.as_str(),
         user.password_hash,
         user.display_name.map(DisplayName::as_str),
         user.login_slug.map(LoginSlug::as_str),
         user.role.as_str(),
+        user.password_temporary,
     )
     .execute(connection)
     .await?;
@@ -73,7 +81,7 @@ pub async fn insert(connection: &mut PgConnection, user: NewUser<'_>) -> DbResul
 pub async fn find(connection: impl sqlx::PgExecutor<'_>, id: UserId) -> DbResult<Option<UserRow>> {
     Ok(sqlx::query_as!(
         UserRow,
-        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE id = $1",
+        "SELECT id, username, display_name, login_slug, role, created_at, password_temporary_until FROM users WHERE id = $1",
         id.0
     )
     .fetch_optional(connection)
@@ -87,7 +95,8 @@ pub async fn find(connection: impl sqlx::PgExecutor<'_>, id: UserId) -> DbResult
 pub async fn lock(connection: &mut PgConnection, id: UserId) -> DbResult<Option<UserRow>> {
     Ok(sqlx::query_as!(
         UserRow,
-        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE id = $1 FOR UPDATE",
+        r#"SELECT id, username, display_name, login_slug, role, created_at, password_temporary_until FROM users
+           WHERE id = $1 FOR UPDATE"#,
         id.0
     )
     .fetch_optional(connection)
@@ -114,16 +123,18 @@ pub async fn count_admins(connection: impl sqlx::PgExecutor<'_>) -> DbResult<i64
         .await?)
 }
 
-/// The admins' names who have neither an authenticator app nor a passkey.
+/// The names of those of a role who have neither an authenticator app nor a passkey; the first `limit` of them, in order.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn admins_without_factor(connection: impl sqlx::PgExecutor<'_>) -> DbResult<Vec<String>> {
+pub async fn without_factor(connection: impl sqlx::PgExecutor<'_>, role: Role, limit: i64) -> DbResult<Vec<String>> {
     Ok(sqlx::query_scalar!(
         r#"SELECT username FROM users u
-           WHERE role = 'ADMIN' AND NOT EXISTS (SELECT FROM totp_factors t WHERE t.user_id = u.id)
+           WHERE role = $1 AND NOT EXISTS (SELECT FROM totp_factors t WHERE t.user_id = u.id)
              AND NOT EXISTS (SELECT FROM passkeys p WHERE p.user_id = u.id)
-           ORDER BY username"#
+           ORDER BY username LIMIT $2"#,
+        role.as_str(),
+        limit
     )
     .fetch_all(connection)
     .await?)
@@ -134,7 +145,8 @@ pub async fn admins_without_factor(connection: impl sqlx::PgExecutor<'_>) -> DbR
 pub async fn find_by_username(pool: &PgPool, username: &str) -> DbResult<Option<UserRow>> {
     Ok(sqlx::query_as!(
         UserRow,
-        "SELECT id, username, display_name, login_slug, role, created_at FROM users WHERE username = $1",
+        r#"SELECT id, username, display_name, login_slug, role, created_at, password_temporary_until FROM users
+           WHERE username = $1"#,
         username
     )
     .fetch_optional(pool)
@@ -151,7 +163,8 @@ pub async fn find_credentials(
     login_slug: Option<&str>,
 ) -> DbResult<Option<Credentials>> {
     let row = sqlx::query!(
-        r#"SELECT id, username, display_name, login_slug, role, created_at, password_hash FROM users
+        r#"SELECT id, username, display_name, login_slug, role, created_at, password_hash, password_temporary_until,
+                  COALESCE(password_temporary_until <= now(), false) AS "password_expired!" FROM users
            WHERE ($1::text IS NOT NULL OR $2::text IS NOT NULL)
              AND ($1::text IS NULL OR username = $1) AND ($2::text IS NULL OR login_slug = $2)"#,
         username,
@@ -161,6 +174,7 @@ pub async fn find_credentials(
     .await?;
     Ok(row.map(|row| Credentials {
         password_hash: row.password_hash,
+        password_expired: row.password_expired,
         user: UserRow {
             id: row.id,
             username: row.username,
@@ -168,6 +182,7 @@ pub async fn find_credentials(
             login_slug: row.login_slug,
             role: row.role,
             created_at: row.created_at,
+            password_temporary_until: row.password_temporary_until,
         },
     }))
 }
@@ -220,13 +235,33 @@ pub async fn update(connection: &mut PgConnection, user: &UserRow) -> DbResult<(
     Ok(())
 }
 
+/// A new password. One that is `temporary`, somebody else's choice, is good for 7 days, as long as people are away at most
+/// before they first look (and as Amazon Cognito's).
+///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn set_password_hash(connection: &mut PgConnection, id: UserId, hash: &str) -> DbResult<()> {
-    sqlx::query!("UPDATE users SET password_hash = $2, updated_at = now() WHERE id = $1", id.0, hash)
-        .execute(connection)
-        .await?;
+pub async fn set_password_hash(connection: &mut PgConnection, id: UserId, hash: &str, temporary: bool) -> DbResult<()> {
+    sqlx::query!(
+        r#"UPDATE users SET password_hash = $2, updated_at = now(),
+               password_temporary_until = CASE WHEN $3 THEN now() + interval '7 days' END
+           WHERE id = $1"#,
+        id.0,
+        hash,
+        temporary
+    )
+    .execute(connection)
+    .await?;
     Ok(())
+}
+
+/// The same password hashed anew; `false` when it was changed meanwhile.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn replace_password_hash(pool: &PgPool, id: UserId, old: &str, new: &str) -> DbResult<bool> {
+    let replace =
+        sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.0, old, new);
+    Ok(replace.execute(pool).await?.rows_affected() == 1)
 }
 
 /// Deletes an account; its server and sessions go with it, its key is remembered as retired.
@@ -333,7 +368,7 @@ fn page_query(
 ) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::<Postgres>::new(format!(
         "SELECT u.id AS u_id, u.username AS u_username, u.display_name AS u_display_name, u.login_slug AS u_login_slug, \
-         u.role AS u_role, u.created_at AS u_created_at, {SERVER_COLUMNS}, {CHECK_COLUMN}, "
+         u.role AS u_role, u.created_at AS u_created_at, u.password_temporary_until, {SERVER_COLUMNS}, {CHECK_COLUMN}, "
     ));
     crate::servers::push_status(&mut query, heartbeat_interval);
     // The page is known before all that it shows is looked up.
@@ -408,6 +443,7 @@ fn user_with_server(row: &sqlx::postgres::PgRow) -> Result<UserWithServer, sqlx:
         login_slug: row.try_get("u_login_slug")?,
         role: row.try_get("u_role")?,
         created_at: row.try_get("u_created_at")?,
+        password_temporary_until: row.try_get("password_temporary_until")?,
     };
     let has_server: Option<Uuid> = row.try_get("id")?;
     let server = has_server.map(|_| ServerRow::from_row(row)).transpose()?;

@@ -95,8 +95,15 @@ impl TestApp {
     }
 
     async fn create(&self, username: &str, role: Role) -> proxima_db::users::UserWithServer {
-        let input =
-            CreateUser { username, password: PASSWORD, display_name: None, login_slug: None, role, server_name: None };
+        let input = CreateUser {
+            username,
+            password: PASSWORD,
+            temporary_password: false,
+            display_name: None,
+            login_slug: None,
+            role,
+            server_name: None,
+        };
         users::create(&self.app, &Actor::console(), input).await.expect("a user")
     }
 

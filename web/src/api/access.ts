@@ -107,3 +107,9 @@ export function useResetSecondFactor(userId: string) {
     onSettled: () => client.invalidateQueries({ queryKey: userSecondFactorQuery(userId).queryKey }),
   });
 }
+
+export function useSignOutUser(userId: string) {
+  return useMutation({
+    mutationFn: () => unwrap(api.DELETE('/api/v1/users/{userId}/sessions', { params: { path: { userId } } })),
+  });
+}

@@ -491,7 +491,8 @@ export interface paths {
         put?: never;
         /**
          * Change one's own password
-         * @description Ends one's other sessions, and sets a new session cookie.
+         * @description Ends one's other sessions, and sets a new session cookie. After a temporary password, whatever answered
+         *     `password_change_required` is open then.
          */
         post: operations["me_change_password"];
         delete?: never;
@@ -1295,6 +1296,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{userId}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Sign a user out everywhere
+         * @description Ends all of another user's sessions, and sign-ins that are under way. Whoever knows the password can sign in again.
+         */
+        delete: operations["users_sessions_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1645,6 +1666,8 @@ export interface components {
             username: string;
             /** @description 8 characters to 72 bytes. */
             password: string;
+            /** @description Good for 7 days, and for nothing but choosing another one; by default it is good until it is changed. */
+            temporaryPassword?: boolean;
             displayName?: string | null;
             /** @description `^[a-z0-9][a-z0-9-]{1,31}$`. */
             loginSlug?: string | null;
@@ -2188,7 +2211,9 @@ export interface components {
             displayName: string | null;
             role: components["schemas"]["Role"];
             loginSlug: string | null;
-            /** @description Whether this session is good for nothing but adding a second factor. */
+            /** @description Whether this session is good for nothing but choosing a password: somebody else chose the present one. */
+            mustChangePassword: boolean;
+            /** @description Whether this session is good for nothing but adding a second factor, once the password is the person's own. */
             mustEnroll: boolean;
             secondFactor: boolean;
             secondFactorRequired: boolean;
@@ -2986,6 +3011,8 @@ export interface components {
             username?: string | null;
             /** @description 8 characters to 72 bytes; ends this user's other sessions. */
             password?: string | null;
+            /** @description The new password is good for 7 days, and for nothing but choosing another one. Not for oneself. */
+            temporaryPassword?: boolean;
             displayName?: string | null;
             loginSlug?: string | null;
             role?: components["schemas"]["Role"] | null;
@@ -3003,6 +3030,11 @@ export interface components {
             loginSlug: string | null;
             /** Format: date-time */
             createdAt: string;
+            /**
+             * Format: date-time
+             * @description Until when a temporary password signs in; `null` once its owner has chosen one.
+             */
+            passwordTemporaryUntil: string | null;
             server: components["schemas"]["Server"] | null;
         };
         /**
@@ -9273,6 +9305,86 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is over 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_sessions_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                userId: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionsEnded"];
+                };
             };
             401: {
                 headers: {

@@ -54,6 +54,21 @@ const loginSlugRoute = createRoute({
   component: loginPage,
 });
 
+const choosePasswordRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/choose-password',
+  validateSearch: enrollSearch,
+  beforeLoad: async ({ context, search }) => {
+    const me = await signedIn(context.queryClient);
+    if (me === null) throw redirect({ to: '/login', search, replace: true });
+    if (!me.mustChangePassword && me.mustEnroll) throw redirect({ to: '/enroll', search, replace: true });
+    if (!me.mustChangePassword) throw redirect({ to: homeOf(me.role), replace: true });
+    return { me };
+  },
+  component: lazyRouteComponent(() => import('@/features/choosePassword/ChoosePasswordPage'), 'ChoosePasswordPage'),
+  errorComponent: CrashPage,
+});
+
 const enrollRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/enroll',
@@ -61,6 +76,7 @@ const enrollRoute = createRoute({
   beforeLoad: async ({ context, search }) => {
     const me = await signedIn(context.queryClient);
     if (me === null) throw redirect({ to: '/login', search, replace: true });
+    if (me.mustChangePassword) throw redirect({ to: '/choose-password', search, replace: true });
     if (!me.mustEnroll) throw redirect({ to: homeOf(me.role), replace: true });
     return { me };
   },
@@ -77,9 +93,10 @@ const shellRoute = createRoute({
       const wanted = safeRedirect(location.href);
       throw redirect({ to: '/login', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
     }
-    if (me.mustEnroll) {
+    if (me.mustChangePassword || me.mustEnroll) {
       const wanted = safeRedirect(location.href);
-      throw redirect({ to: '/enroll', search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
+      const first = me.mustChangePassword ? '/choose-password' : '/enroll';
+      throw redirect({ to: first, search: wanted === null || wanted === '/' ? {} : { redirect: wanted }, replace: true });
     }
     return { me };
   },
@@ -224,6 +241,7 @@ const unknownRoute = createRoute({
 const routeTree = rootRoute.addChildren([
   loginRoute,
   loginSlugRoute,
+  choosePasswordRoute,
   enrollRoute,
   shellRoute.addChildren([
     indexRoute,

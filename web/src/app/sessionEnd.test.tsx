@@ -72,6 +72,21 @@ describe('signing in and out', () => {
     expect(router.state.location).toMatchObject({ pathname: '/enroll', search: { redirect: '/admin/audit' } });
   });
 
+  it('leads somebody with a temporary password to the choice of their own, before anything else', async () => {
+    const api = mockApi({ 'GET /me': { body: { ...ADMIN, mustChangePassword: true, mustEnroll: true } }, ...QUIET, 'POST /me/password': { status: 204 } });
+    const { router, user } = open('/admin/audit');
+    expect(await screen.findByRole('heading', { name: 'Choose your own password' })).toBeInTheDocument();
+    expect(router.state.location).toMatchObject({ pathname: '/choose-password', search: { redirect: '/admin/audit' } });
+    await router.navigate({ href: '/enroll' });
+    expect(await screen.findByLabelText('Password you were given')).toBeInTheDocument();
+    await user.type(screen.getByLabelText('Password you were given'), 'handed over');
+    await user.type(screen.getByLabelText('New password'), 'a long enough one');
+    api.handlers['GET /me'] = { body: { ...ADMIN, mustChangePassword: false, mustEnroll: true } };
+    await user.click(screen.getByRole('button', { name: 'Set password and go on' }));
+    expect(await screen.findByRole('heading', { name: 'Add a second factor' })).toBeInTheDocument();
+    expect(api.sent('POST /me/password')[0]?.body).toEqual({ currentPassword: 'handed over', newPassword: 'a long enough one' });
+  });
+
   it('leads there as well when an answer says so', async () => {
     const api = mockApi({ 'GET /me': { body: ADMIN }, 'GET /fleet': { body: FLEET }, ...QUIET });
     const { router, user } = open('/admin/fleet');

@@ -1,5 +1,5 @@
 import type { QueryClient } from '@tanstack/react-query';
-import { setEnrollmentRequiredListener, setSessionEndedListener } from '@/api/client';
+import { setRestrictedListener, setSessionEndedListener } from '@/api/client';
 import { meQuery } from '@/api/session';
 import { safeRedirect } from '@/lib/redirect';
 import type { AppRouter } from './router';
@@ -26,11 +26,11 @@ export function watchSessionEnd(router: AppRouter, queryClient: QueryClient): vo
     if (!ending && queryClient.getQueryData(meQuery.queryKey) !== undefined) void end();
   });
 
-  setEnrollmentRequiredListener(() => {
-    if (router.state.location.pathname === '/enroll') return;
+  setRestrictedListener(() => {
+    if (['/enroll', '/choose-password'].includes(router.state.location.pathname)) return;
     const wanted = safeRedirect(router.state.location.href);
-    // Who one is has to be asked again: what is cached says otherwise.
+    // Who one is has to be asked again: what is cached says otherwise. The page itself knows what comes before it.
     queryClient.removeQueries({ queryKey: meQuery.queryKey, exact: true });
-    void router.navigate({ to: '/enroll', search: wanted === null ? {} : { redirect: wanted }, ignoreBlocker: true });
+    void router.navigate({ to: '/choose-password', search: wanted === null ? {} : { redirect: wanted }, ignoreBlocker: true });
   });
 }

@@ -30,6 +30,12 @@ export function passwordProblem(value: string): string | null {
   return null;
 }
 
+/** What a new password may be, and what it is so far. */
+export function passwordHint(value: string): string {
+  const rule = `At least ${PASSWORD_MIN_CHARACTERS} characters, at most ${PASSWORD_MAX_BYTES} bytes.`;
+  return value === '' ? rule : `${rule} Now ${characters(value)} characters, ${passwordBytes(value)} bytes.`;
+}
+
 export function displayNameProblem(value: string): string | null {
   if (characters(value) > 64) return 'Use at most 64 characters.';
   return CONTROL.test(value) ? 'Control characters are not possible here.' : null;

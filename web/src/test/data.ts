@@ -30,6 +30,7 @@ export function aUser(parts: Partial<User> = {}): User {
     role: 'CUSTOMER',
     loginSlug: null,
     createdAt: '2025-11-01T00:00:00Z',
+    passwordTemporaryUntil: null,
     server: aServer(),
     ...parts,
   };

@@ -35,7 +35,9 @@ pub struct SessionStanding {
     pub stepped_up_until: Option<DateTime<Utc>>,
     pub totp: bool,
     pub passkeys: bool,
-    /// An admin without the second factor that admins need: may add one, or sign out.
+    /// Signed in with a password that somebody else chose: may choose another, or sign out.
+    pub must_change_password: bool,
+    /// Somebody without the second factor that their role needs: may add one, or sign out.
     pub must_enroll: bool,
 }
 
@@ -99,11 +101,32 @@ impl Actor {
     }
 
     /// # Errors
-    /// [`AppError::EnrollmentRequired`] for an admin who must add a second factor first.
-    pub fn enrolled(self) -> AppResult<Self> {
+    /// [`AppError::PasswordChangeRequired`] for whoever must choose a password of their own first.
+    pub fn with_own_password(self) -> AppResult<Self> {
         match self.standing {
-            Standing::Session(SessionStanding { must_enroll: true, .. }) => Err(AppError::EnrollmentRequired),
+            Standing::Session(SessionStanding { must_change_password: true, .. }) => {
+                Err(AppError::PasswordChangeRequired)
+            }
             _ => Ok(self),
+        }
+    }
+
+    /// # Errors
+    /// As [`Self::with_own_password`]; [`AppError::EnrollmentRequired`] for whoever must add a second factor first.
+    pub fn enrolled(self) -> AppResult<Self> {
+        let actor = self.with_own_password()?;
+        match actor.standing {
+            Standing::Session(SessionStanding { must_enroll: true, .. }) => Err(AppError::EnrollmentRequired),
+            _ => Ok(actor),
+        }
+    }
+
+    /// # Errors
+    /// [`AppError::EnrollmentRequired`], but not for whoever must choose a password before that.
+    pub fn choosing_password(self) -> AppResult<Self> {
+        match self.standing {
+            Standing::Session(SessionStanding { must_change_password: true, .. }) => Ok(self),
+            _ => self.enrolled(),
         }
     }
 

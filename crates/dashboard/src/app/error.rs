@@ -47,8 +47,11 @@ pub enum AppError {
     /// A privileged act, and the last proof is more than five minutes old.
     #[error("show that it is you first, then repeat this")]
     StepUpRequired { methods: Vec<ProofMethod> },
-    /// An admin without the second factor that admins need.
-    #[error("admins need a second factor: add one to your account first")]
+    /// Signed in with a password that somebody else chose.
+    #[error("your password was chosen by somebody else: choose one of your own first")]
+    PasswordChangeRequired,
+    /// Somebody without the second factor that their role needs.
+    #[error("your account needs a second factor: add one first")]
     EnrollmentRequired,
     /// The time for the second factor is over.
     #[error("this sign-in has taken too long or too many tries: start again with your password")]
@@ -58,6 +61,9 @@ pub enum AppError {
     PasskeyRefused,
     #[error("the username or password is wrong")]
     InvalidCredentials,
+    /// The password was right, and is a temporary one that was not used in time.
+    #[error("this temporary password has expired: ask whoever gave it to you for another one")]
+    TemporaryPasswordExpired,
     /// Too much at once; try again in so many seconds.
     #[error("too many requests at once")]
     Busy { retry_after_seconds: u32 },

@@ -64,6 +64,22 @@ impl PasswordHasher {
         hash.await.map_err(internal)?.map_err(internal)
     }
 
+    /// The hash anew, when it was made at a lower cost than today's: call it for a password that was right.
+    ///
+    /// # Errors
+    /// [`AppError::Busy`] when too many wait.
+    pub async fn renewed(&self, password: Zeroizing<String>, hash: &str) -> AppResult<Option<String>> {
+        if !is_cheap(hash, self.cost) {
+            return Ok(None);
+        }
+        let (turn, cost) = (turn(&self.known).await?, self.cost);
+        let hash = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            bcrypt::hash(password.as_str(), cost)
+        });
+        hash.await.map_err(internal)?.map(Some).map_err(internal)
+    }
+
     /// Whether `password` is the one of `hash`; without a hash the same work is done for a `false`.
     /// A password over bcrypt's 72 bytes matches nothing.
     ///
@@ -86,6 +102,11 @@ impl PasswordHasher {
         });
         Ok(matches.await.map_err(internal)? && possible)
     }
+}
+
+/// Whether a hash was made at a lower cost than new ones are. bcrypt writes it into the hash: `$2b$12$…`.
+fn is_cheap(hash: &str, cost: u32) -> bool {
+    hash.split('$').nth(2).and_then(|text| text.parse::<u32>().ok()).is_some_and(|of_hash| of_hash < cost)
 }
 
 async fn turn(turns: &Arc<Semaphore>) -> AppResult<OwnedSemaphorePermit> {

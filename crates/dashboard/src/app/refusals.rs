@@ -75,6 +75,7 @@ fn refused(error: &AppError) -> Option<&'static str> {
     Some(match error {
         AppError::Forbidden => "forbidden",
         AppError::StepUpRequired { .. } => "step_up_required",
+        AppError::PasswordChangeRequired => "password_change_required",
         AppError::EnrollmentRequired => "enrollment_required",
         AppError::LicenseState { .. } => "license_state_conflict",
         AppError::NotNow { code, .. } => code,

@@ -12,13 +12,17 @@ pub(super) struct Args {
     /// Read the password from standard input instead of making one.
     #[arg(long)]
     password_stdin: bool,
+    /// It has to be replaced at the first sign-in, within 7 days. One that is made here always has to.
+    #[arg(long)]
+    temporary: bool,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data).await?;
     let password =
         if args.password_stdin { password_from_stdin()? } else { words::random_password(app.entropy.as_ref()) };
-    let made = sessions::create_admin(&app, &args.username, &password).await;
+    let temporary = args.temporary || !args.password_stdin;
+    let made = sessions::create_admin(&app, &args.username, &password, temporary).await;
     database.close().await?;
     match made {
         Ok(()) if args.password_stdin => say("Admin made."),

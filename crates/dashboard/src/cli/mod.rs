@@ -21,6 +21,7 @@ mod rotate_master_key;
 mod rotate_signing_key;
 mod serve;
 mod service;
+mod sign_out;
 mod upgrade_database;
 mod words;
 
@@ -48,12 +49,14 @@ enum Command {
     Serve(ServeArgs),
     /// Bring the database's schema up to date and exit
     Migrate(DataArgs),
-    /// Make an admin; without --password-stdin a random password is made and printed once
+    /// Make an admin; without --password-stdin a random temporary password is made and printed once
     CreateAdmin(create_admin::Args),
     /// Set a user's password and end their sessions
     ResetPassword(reset_password::Args),
     /// Take a user's second factors away, and end their sessions
     ResetFactors(reset_factors::Args),
+    /// End all sessions of one user, or of everybody at once
+    SignOut(sign_out::Args),
     /// Write the config.json that a customer's gateway starts with (holds their license key; audited)
     ExportGatewayConfig(export_gateway_config::Args),
     /// Say all that is wrong with the configuration of `serve`, and start nothing
@@ -96,6 +99,7 @@ impl Command {
             Self::CreateAdmin(args) => Some(&args.data),
             Self::ResetPassword(args) => Some(&args.data),
             Self::ResetFactors(args) => Some(&args.data),
+            Self::SignOut(args) => Some(&args.data),
             Self::ExportGatewayConfig(args) => Some(&args.data),
             Self::Doctor(args) => Some(&args.serve.data),
             Self::AcceptRestore(args) => Some(&args.data),
@@ -171,6 +175,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::CreateAdmin(args) => create_admin::run(args).await,
         Command::ResetPassword(args) => reset_password::run(args).await,
         Command::ResetFactors(args) => reset_factors::run(args).await,
+        Command::SignOut(args) => sign_out::run(args).await,
         Command::ExportGatewayConfig(args) => export_gateway_config::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::ExampleConfig => say(crate::config::example().trim_end()),

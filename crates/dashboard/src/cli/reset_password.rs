@@ -12,13 +12,17 @@ pub(super) struct Args {
     /// Read the new password from standard input instead of making one.
     #[arg(long)]
     password_stdin: bool,
+    /// It has to be replaced at the next sign-in, within 7 days. One that is made here always has to.
+    #[arg(long)]
+    temporary: bool,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data).await?;
     let password =
         if args.password_stdin { password_from_stdin()? } else { words::random_password(app.entropy.as_ref()) };
-    let done = sessions::reset_password(&app, &Actor::console(), &args.username, &password).await;
+    let temporary = args.temporary || !args.password_stdin;
+    let done = sessions::reset_password(&app, &Actor::console(), &args.username, &password, temporary).await;
     database.close().await?;
     match done {
         Ok(()) if args.password_stdin => say("Password set; every session of this user has ended."),

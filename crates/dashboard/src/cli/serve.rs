@@ -154,7 +154,7 @@ async fn make_first_admin(app: &App) -> anyhow::Result<()> {
         return Ok(());
     }
     let password = words::random_password(app.entropy.as_ref());
-    match sessions::create_admin(app, FIRST_ADMIN, &password).await {
+    match sessions::create_admin(app, FIRST_ADMIN, &password, true).await {
         Ok(()) => say(&format!("First admin: username {FIRST_ADMIN}, password {} (shown once)", password.as_str())),
         // Another dashboard that starts at the same time made it first.
         Err(_) if proxima_db::users::count_admins(&app.db).await? > 0 => Ok(()),

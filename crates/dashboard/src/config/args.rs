@@ -164,6 +164,10 @@ pub struct ServeArgs {
     #[arg(long, env = "PROXIMA_ADMIN_SECOND_FACTOR", default_value = "required")]
     pub admin_second_factor: SecondFactorPolicy,
 
+    /// Whether customers must have a second factor, in the same way.
+    #[arg(long, env = "PROXIMA_CUSTOMER_SECOND_FACTOR", default_value = "optional")]
+    pub customer_second_factor: SecondFactorPolicy,
+
     /// Form of the log lines on standard error.
     #[arg(long, env = "PROXIMA_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,

@@ -53,6 +53,8 @@ pub struct AppConfig {
     /// Whether admins must have a second factor. The default here is what commands and tests need; what is served has the
     /// flag's, `required`.
     pub admin_second_factor: SecondFactorPolicy,
+    /// Whether customers must have one.
+    pub customer_second_factor: SecondFactorPolicy,
 }
 
 impl Default for AppConfig {
@@ -74,6 +76,7 @@ impl Default for AppConfig {
             trusted_proxies: Vec::new(),
             public_origin: None,
             admin_second_factor: SecondFactorPolicy::Optional,
+            customer_second_factor: SecondFactorPolicy::Optional,
         }
     }
 }
@@ -101,6 +104,7 @@ impl AppConfig {
             gateway_binaries_shipped: std::env::current_exe().ok().map(|program| program.with_file_name("gateways")),
             public_origin: args.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             admin_second_factor: args.admin_second_factor,
+            customer_second_factor: args.customer_second_factor,
             ..Self::default()
         }
     }

@@ -16,8 +16,14 @@ use proxima_types::FieldError;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 
-/// A signed-in person, also an admin who must add a second factor before anything else: for what that takes.
+/// A signed-in person, also one who must choose a password or add a second factor before anything else: to say so to them.
 pub struct AnySession(pub Actor);
+
+/// A signed-in person, also one who must choose a password before anything else: for that.
+pub struct ChoosingPassword(pub Actor);
+
+/// A signed-in person, also one who must add a second factor before anything else: for what that takes.
+pub struct Enrolling(pub Actor);
 
 /// A signed-in person.
 pub struct SignedIn(pub Actor);
@@ -25,8 +31,8 @@ pub struct SignedIn(pub Actor);
 /// A signed-in admin.
 pub struct Admin(pub AdminActor);
 
-/// As [`AnySession`], who showed within the last five minutes that it is them.
-pub struct SteppedUpAnySession(pub Proven<Actor>);
+/// As [`Enrolling`], who showed within the last five minutes that it is them.
+pub struct SteppedUpEnrolling(pub Proven<Actor>);
 
 /// A signed-in person who showed within the last five minutes that it is them.
 pub struct SteppedUp(pub Proven<Actor>);
@@ -103,8 +109,8 @@ pub fn client_ip(parts: &Parts) -> Option<IpAddr> {
 
 pub fn origin(app: &AppState, parts: &Parts) -> Origin {
     let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let device = Held::Device.read(app, &parts.headers);
-    Origin { ip: client_ip(parts), user_agent: user_agent.map(str::to_owned), device }
+    let (device, session) = (Held::Device.read(app, &parts.headers), Held::Session.read(app, &parts.headers));
+    Origin { ip: client_ip(parts), user_agent: user_agent.map(str::to_owned), device, session }
 }
 
 impl FromRequestParts<AppState> for AnySession {
@@ -118,6 +124,24 @@ impl FromRequestParts<AppState> for AnySession {
     }
 }
 
+impl FromRequestParts<AppState> for ChoosingPassword {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let AnySession(actor) = AnySession::from_request_parts(parts, app).await?;
+        actor.choosing_password().map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Enrolling {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
+        let AnySession(actor) = AnySession::from_request_parts(parts, app).await?;
+        actor.with_own_password().map(Self)
+    }
+}
+
 impl FromRequestParts<AppState> for SignedIn {
     type Rejection = AppError;
 
@@ -127,11 +151,11 @@ impl FromRequestParts<AppState> for SignedIn {
     }
 }
 
-impl FromRequestParts<AppState> for SteppedUpAnySession {
+impl FromRequestParts<AppState> for SteppedUpEnrolling {
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, AppError> {
-        let AnySession(actor) = AnySession::from_request_parts(parts, app).await?;
+        let Enrolling(actor) = Enrolling::from_request_parts(parts, app).await?;
         actor.proven().map(Self)
     }
 }

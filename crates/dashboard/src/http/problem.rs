@@ -73,12 +73,18 @@ fn shape(error: &AppError) -> Shape {
         AppError::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
         AppError::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
         AppError::StepUpRequired { .. } => (StatusCode::FORBIDDEN, "step_up_required", "Show that it is you"),
+        AppError::PasswordChangeRequired => {
+            (StatusCode::FORBIDDEN, "password_change_required", "Choose your own password")
+        }
         AppError::EnrollmentRequired => (StatusCode::FORBIDDEN, "enrollment_required", "Add a second factor"),
         AppError::LoginExpired => (StatusCode::UNAUTHORIZED, "login_expired", "Start again"),
         AppError::PasskeyRefused => (StatusCode::UNAUTHORIZED, "passkey_refused", "Passkey refused"),
         AppError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
         AppError::BadInstallToken => (StatusCode::UNAUTHORIZED, "install_token_refused", "Install token refused"),
         AppError::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
+        AppError::TemporaryPasswordExpired => {
+            (StatusCode::UNAUTHORIZED, "temporary_password_expired", "Temporary password expired")
+        }
         AppError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy"),
         AppError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
         AppError::Keys(_) | AppError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),

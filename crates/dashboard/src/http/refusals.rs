@@ -30,6 +30,7 @@ const ACTS: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/servers/{serverId}/connection", "server.connection.forget"),
     ("POST", "/api/v1/servers/{serverId}/install-token", "server.install_token.create"),
     ("DELETE", "/api/v1/users/{userId}/second-factor", "user.second_factor.reset"),
+    ("DELETE", "/api/v1/users/{userId}/sessions", "user.sign_out"),
     ("POST", "/api/v1/me/password", "user.password.change"),
     ("POST", "/api/v1/me/totp/confirm", "user.totp.add"),
     ("DELETE", "/api/v1/me/totp", "user.totp.remove"),

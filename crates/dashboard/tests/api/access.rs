@@ -81,18 +81,23 @@ async fn an_authenticator_app_guards_the_account_and_each_code_is_good_once(db: 
         half.post(SECOND, &json!({ "method": "TOTP", "code": bad })).await.refuses(&[("code", "wrong")]);
     }
     let good = code(&secret, 1);
-    let me = half.post(SECOND, &json!({ "method": "TOTP", "code": good })).await.expect(200);
+    let answer = half.post(SECOND, &json!({ "method": "TOTP", "code": good })).await;
+    let former = app.with_token(&answer.session_token().unwrap());
+    let me = answer.expect(200);
     assert_eq!((&me["signedInWith"], &me["mustEnroll"]), (&json!("TOTP"), &json!(false)));
     half.get("/api/v1/me").await.expect_status(200);
     // The half session is used up too, and the code for every other sign-in.
     half.post(SECOND, &json!({ "method": "TOTP", "code": code(&secret, 1) })).await.problem(401, "login_expired");
-    let (half, _) = step_one(&app, "alice").await;
+    half.post(LOGIN, &json!({ "username": "alice", "password": PASSWORD })).await.expect_status(202);
     half.post(SECOND, &json!({ "method": "TOTP", "code": good })).await.refuses(&[("code", "wrong")]);
+    // A browser's session ends when the next sign-in there is whole, and not before.
+    former.get("/api/v1/me").await.expect_status(200);
 
     // A recovery code is good once, however it is typed.
     let typed = recovery[0].to_uppercase().replace('-', " ");
     let me = half.post(SECOND, &json!({ "method": "RECOVERY_CODE", "code": typed })).await.expect(200);
     assert_eq!((&me["signedInWith"], &me["recoveryCodesLeft"]), (&json!("RECOVERY_CODE"), &json!(9)));
+    former.get("/api/v1/me").await.problem(401, "unauthenticated");
     let (half, _) = step_one(&app, "alice").await;
     let again = json!({ "method": "RECOVERY_CODE", "code": recovery[0] });
     half.post(SECOND, &again).await.refuses(&[("code", "wrong")]);
@@ -156,6 +161,23 @@ async fn an_admin_without_a_second_factor_can_do_nothing_but_add_one(db: PgPool)
     enroll(&customer).await;
     customer.delete("/api/v1/me/totp").await.expect_status(204);
     assert_eq!(customer.get("/api/v1/me/security").await.expect(200)["recoveryCodes"], Value::Null);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn customers_need_a_second_factor_where_the_operator_says_so(db: PgPool) {
+    let required = SecondFactorPolicy::Required;
+    let config = AppConfig { bcrypt_cost: 4, customer_second_factor: required, ..AppConfig::default() };
+    let app = TestApp::start_with(db, config).await;
+    let (admin, alice) = (app.admin().await, app.sign_in_new("alice", Role::Customer).await);
+    admin.get("/api/v1/users").await.expect_status(200);
+    let me = alice.get("/api/v1/me").await.expect(200);
+    assert_eq!((&me["mustEnroll"], &me["secondFactorRequired"]), (&json!(true), &json!(true)));
+    let factor = format!("/api/v1/users/{}/second-factor", me["id"].as_str().unwrap());
+    assert_eq!(admin.get(&factor).await.expect(200)["required"], true);
+    alice.get("/api/v1/servers").await.problem(403, "enrollment_required");
+    enroll(&alice).await;
+    alice.get("/api/v1/servers").await.expect_status(200);
+    alice.delete("/api/v1/me/totp").await.problem(409, "last_second_factor");
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
@@ -266,6 +288,7 @@ async fn a_passkey_signs_in_alone_as_second_factor_and_for_step_up(db: PgPool) {
         let body = sign_in(&mut key, &options, json!(slug));
         browser.post("/api/v1/auth/passkey", &body).await.expect_status(status);
     }
+    assert_eq!(audited(&app.db, "session.replace").await.len(), 1, "one that the browser had, and no refusal ends one");
 
     // After the password.
     let (half, answer) = step_one(&app, "alice").await;

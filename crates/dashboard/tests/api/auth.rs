@@ -194,6 +194,31 @@ async fn a_personal_page_greets_and_signs_in_that_customer_only(db: PgPool) {
     sign_in("acme", Some("admin")).await.problem(401, "invalid_credentials");
 }
 
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_hash_of_a_lower_cost_is_renewed_at_the_next_sign_in(db: PgPool) {
+    let app = TestApp::start_with(db, AppConfig { bcrypt_cost: 5, ..AppConfig::default() }).await;
+    app.customer("alice").await;
+    let store = |cost| {
+        let set = sqlx::query("UPDATE users SET password_hash = $1").bind(bcrypt::hash(PASSWORD, cost).unwrap());
+        set.execute(&app.db)
+    };
+    let stored = || async {
+        let hash = sqlx::query_scalar::<_, String>("SELECT password_hash FROM users").fetch_one(&app.db).await.unwrap();
+        hash[..7].to_owned()
+    };
+    store(4).await.unwrap();
+    let wrong = json!({ "username": "alice", "password": "not-the-password" });
+    app.anonymous().post(LOGIN, &wrong).await.problem(401, "invalid_credentials");
+    assert_eq!(stored().await, "$2b$04$", "only a right password can be hashed anew");
+    let alice = app.sign_in("alice", PASSWORD).await;
+    assert_eq!(stored().await, "$2b$05$");
+    alice.get("/api/v1/me").await.expect_status(200);
+    app.sign_in("alice", PASSWORD).await;
+    store(6).await.unwrap();
+    app.sign_in("alice", PASSWORD).await;
+    assert_eq!(stored().await, "$2b$06$", "a higher one stays");
+}
+
 /// A login that read the old password, and a change of it that comes in between (one transaction after the other).
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_login_with_the_old_password_does_not_outlive_its_change(db: PgPool) {

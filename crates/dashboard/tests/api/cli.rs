@@ -69,9 +69,15 @@ async fn create_admin_makes_one_and_prints_its_password_once(db: PgPool) {
     assert_eq!(bad.code, Some(2), "{bad:?}");
 
     let app = TestApp::start(db).await;
-    for (username, password) in [("admin", password.as_str()), ("second", &second), ("third", PASSWORD)] {
-        app.sign_in(username, password).await.get("/api/v1/users").await.expect_status(200);
+    // What was made here was seen by whoever ran the command.
+    for (username, password) in [("admin", password.as_str()), ("second", &second)] {
+        let admin = app.sign_in(username, password).await;
+        admin.get("/api/v1/users").await.problem(403, "password_change_required");
+        let change = serde_json::json!({ "currentPassword": password, "newPassword": PASSWORD });
+        admin.post("/api/v1/me/password", &change).await.expect_status(204);
+        admin.get("/api/v1/users").await.expect_status(200);
     }
+    app.sign_in("third", PASSWORD).await.get("/api/v1/users").await.expect_status(200);
     let rows = audited(&app.db, "user.create").await;
     assert_eq!(rows.len(), 3);
     assert!(rows.iter().all(|row| row.username == "console" && row.user_id.is_none()), "{rows:?}");
@@ -85,16 +91,50 @@ async fn reset_password_sets_one_and_ends_the_sessions(db: PgPool) {
     let password = expect(&bench.run(&["reset-password", "--username", " Alice "], "").await, 0);
     alice.get("/api/v1/me").await.problem(401, "unauthenticated");
     let alice = app.sign_in("alice", &password).await;
-    let chosen = bench.run(&["reset-password", "--username", "alice", "--password-stdin"], PASSWORD).await;
-    expect(&chosen, 0);
+    alice.get("/api/v1/users").await.problem(403, "password_change_required");
+    let chosen = ["reset-password", "--username", "alice", "--password-stdin"];
+    expect(&bench.run(&[&chosen[..], &["--temporary"]].concat(), PASSWORD).await, 0);
     alice.get("/api/v1/me").await.problem(401, "unauthenticated");
-    app.sign_in("alice", PASSWORD).await;
+    app.sign_in("alice", PASSWORD).await.get("/api/v1/users").await.problem(403, "password_change_required");
+    expect(&bench.run(&chosen, PASSWORD).await, 0);
+    app.sign_in("alice", PASSWORD).await.get("/api/v1/users").await.expect_status(200);
     expect_sentence(&bench.run(&["reset-password", "--username", "nobody"], "").await, 4, "nobody");
     let weak = bench.run(&["reset-password", "--username", "alice", "--password-stdin"], "alicealice").await;
     assert_eq!(weak.code, Some(2), "{weak:?}");
     app.sign_in("alice", PASSWORD).await;
     let rows = audited(&app.db, "user.password.reset").await;
-    assert_eq!((rows.len(), rows[0].username.as_str()), (2, "console"));
+    let temporary: Vec<_> = rows.iter().map(|row| row.metadata["temporary"].as_bool()).collect();
+    assert_eq!(
+        (temporary.as_slice(), rows[0].username.as_str()),
+        (&[Some(true), Some(true), Some(false)][..], "console")
+    );
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn sign_out_ends_the_sessions_of_one_or_of_everybody(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let bench = Bench::new(&app.db);
+    let (admin, alice) = (app.admin().await, app.sign_in_new("alice", Role::Customer).await);
+    app.sign_in("alice", PASSWORD).await;
+    let said = expect(&bench.run(&["sign-out", "--username", " Alice "], "").await, 0);
+    assert_eq!(said, "2 sessions have ended.");
+    alice.get("/api/v1/me").await.problem(401, "unauthenticated");
+    admin.get("/api/v1/me").await.expect_status(200);
+    expect_sentence(&bench.run(&["sign-out", "--username", "nobody"], "").await, 4, "nobody");
+    for neither in [&["sign-out"][..], &["sign-out", "--all", "--username", "alice"]] {
+        assert_eq!(bench.run(neither, "").await.code, Some(2));
+    }
+    let alice = app.sign_in("alice", PASSWORD).await;
+    assert_eq!(expect(&bench.run(&["sign-out", "--all"], "").await, 0), "2 sessions have ended.");
+    for client in [&admin, &alice] {
+        client.get("/api/v1/me").await.problem(401, "unauthenticated");
+    }
+    app.sign_in("admin", PASSWORD).await;
+    let ended = serde_json::json!({ "endedSessions": 2 });
+    for action in ["user.sign_out", "session.revoke_all"] {
+        let rows = audited(&app.db, action).await;
+        assert_eq!((rows.len(), rows[0].username.as_str(), &rows[0].metadata), (1, "console", &ended), "{action}");
+    }
 }
 
 #[sqlx::test(migrations = false)]

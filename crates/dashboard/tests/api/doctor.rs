@@ -97,6 +97,13 @@ async fn it_looks_at_the_dashboards_admins_receivers_and_backups(db: PgPool) {
     expect(&findings, "note", "backups", "none yet");
     let (_, findings) = doctor(&url, &data, &["--admin-second-factor", "optional"]).await;
     expect(&findings, "note", "second factors", "a password alone");
+    sql(
+        &db,
+        "INSERT INTO users (id, username, password_hash, role) VALUES (gen_random_uuid(), 'alice', '-', 'CUSTOMER')",
+    )
+    .await;
+    let (_, findings) = doctor(&url, &data, &["--customer-second-factor", "required"]).await;
+    expect(&findings, "note", "second factors of customers", "alice can do nothing before");
 
     let (file, folder) = (data.join("a.backup"), data.path().to_str().unwrap());
     let backup = ["backup", "--output", file.to_str().unwrap(), "--database-url", &url, "--data-dir", folder];

@@ -41,6 +41,7 @@ mod service;
 mod sessions;
 mod settings;
 mod soak;
+mod temporary_passwords;
 mod texts;
 mod throttles;
 mod tombstones;

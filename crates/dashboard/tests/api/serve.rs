@@ -46,7 +46,14 @@ async fn several_that_start_at_once_make_one_admin_and_share_one_key_file(db: Pg
     let (a, b, c) = tokio::join!(start(), start(), start());
     let passwords: Vec<String> = [&a, &b, &c].iter().filter_map(|one| first_admin_password(&one.output())).collect();
     assert_eq!(passwords.len(), 1, "one of them made it");
-    let login = json!({ "username": "admin", "password": passwords[0] });
+    let change = json!({ "currentPassword": passwords[0], "newPassword": PASSWORD });
+    let first = a.client();
+    first
+        .post("/api/v1/auth/login", &json!({ "username": "admin", "password": passwords[0] }))
+        .await
+        .expect_status(200);
+    first.post("/api/v1/me/password", &change).await.expect_status(204);
+    let login = json!({ "username": "admin", "password": PASSWORD });
     let mut made = Vec::new();
     for (process, username) in [(&a, "on-a"), (&b, "on-b"), (&c, "on-c")] {
         let admin = process.client();

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
 const NEW: &str = "another-heron-sings-8";
+const LOGIN: &str = "/api/v1/auth/login";
+const STEP_UP: &str = "/api/v1/auth/step-up";
 
 async fn shift(db: &PgPool, change: &str) {
     sqlx::query(AssertSqlSafe(format!("UPDATE sessions SET {change}"))).execute(db).await.unwrap();
@@ -136,6 +138,59 @@ async fn changing_ones_password_ends_the_other_sessions_at_once(db: PgPool) {
         .problem(401, "invalid_credentials");
     app.sign_in("alice", NEW).await;
     assert_eq!(audited(&app.db, "user.password.change").await[0].metadata, json!({ "endedSessions": 2 }));
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_sign_in_ends_the_session_that_the_browser_had(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let elsewhere = app.sign_in_new("alice", Role::Customer).await;
+    app.customer("bob").await;
+    let login = |username: &str, password: &str| json!({ "username": username, "password": password });
+    let first = app.session_token("alice").await;
+    let browser = app.with_token(&first);
+    browser.post(LOGIN, &login("alice", "wrong")).await.problem(401, "invalid_credentials");
+    assert!(signed_in(&app.with_token(&first)).await, "a sign-in that failed ends nothing");
+    let second = browser.post(LOGIN, &login("alice", PASSWORD)).await;
+    second.expect_status(200);
+    assert!(!signed_in(&app.with_token(&first)).await, "the former token is no use to whoever copied it");
+    // Somebody else at the same browser: its session was still open.
+    let browser = app.with_token(&second.session_token().unwrap());
+    let third = browser.post(LOGIN, &login("bob", PASSWORD)).await.session_token().unwrap();
+    assert!(!signed_in(&browser).await);
+    // A token that was just changed is the same session.
+    let stepped = app.with_token(&third).post(STEP_UP, &json!({ "method": "PASSWORD", "password": PASSWORD })).await;
+    let fourth = stepped.session_token().unwrap();
+    app.with_token(&third).post(LOGIN, &login("bob", PASSWORD)).await.expect_status(200);
+    assert!(!signed_in(&app.with_token(&fourth)).await);
+
+    assert!(signed_in(&elsewhere).await, "other browsers' sessions stay");
+    let replaced = audited(&app.db, "session.replace").await;
+    let who: Vec<_> = replaced.iter().map(|row| row.username.as_str()).collect();
+    assert_eq!(who, ["alice", "bob", "bob"]);
+    assert_eq!(audited(&app.db, "user.login").await.len(), 5);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn an_admin_signs_somebody_out_everywhere(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let sessions = [app.sign_in("alice", PASSWORD).await, app.sign_in("alice", PASSWORD).await];
+    let bob = app.sign_in_new("bob", Role::Customer).await;
+    let path = format!("/api/v1/users/{}/sessions", customer.id);
+    assert_eq!(admin.delete(&path).await.expect(200), json!({ "ended": 2 }));
+    for session in &sessions {
+        assert!(!signed_in(session).await);
+    }
+    assert!(signed_in(&bob).await && signed_in(&admin).await);
+    app.sign_in("alice", PASSWORD).await;
+    // One's own are ended on one's own page, where this one stays.
+    let own = admin.get("/api/v1/me").await.expect(200)["id"].as_str().unwrap().to_owned();
+    admin.delete(&format!("/api/v1/users/{own}/sessions")).await.problem(409, "own_sessions");
+    assert!(signed_in(&admin).await);
+    let rows = audited(&app.db, "user.sign_out").await;
+    let outcomes: Vec<_> = rows.iter().map(|row| (row.username.as_str(), row.outcome.as_str())).collect();
+    assert_eq!(outcomes, [("admin", "SUCCESS"), ("admin", "FAILURE")]);
+    assert_eq!((rows[0].target, &rows[0].metadata), (Some(customer.id.0), &json!({ "endedSessions": 2 })));
 }
 
 async fn patch(client: &Client, user: &str, change: Value) {

@@ -104,7 +104,7 @@ async fn strangers_lock_nobody_out_of_a_browser_they_use(db: PgPool) {
     hold(&app.db).await;
     assert_eq!(guess(&own, "alice", PASSWORD).await.0, 429);
     // Whoever has the console is let in.
-    sessions::reset_password(&app.app, &Actor::console(), "alice", "another-heron-sings-8").await.unwrap();
+    sessions::reset_password(&app.app, &Actor::console(), "alice", "another-heron-sings-8", false).await.unwrap();
     assert_eq!(guess(&stranger, "alice", "another-heron-sings-8").await.0, 200);
 }
 

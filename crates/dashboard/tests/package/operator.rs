@@ -2,7 +2,7 @@
 
 use super::guide;
 use super::machine::{Machine, PORT, gateway};
-use proxima_test_support::{Client, Folder};
+use proxima_test_support::{Client, Folder, PASSWORD};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
@@ -171,8 +171,9 @@ async fn vps_lab_an_operator_follows_the_guide_from_the_package_to_a_restored_ba
     assert!(looked.stdout.contains("database"), "{looked:?}");
     name.leads_to(Some(&first));
     let admin = name.sign_in(&secret).await;
-    let user =
-        json!({ "username": "carol", "password": "vivid-otter-plays-5", "role": "CUSTOMER", "serverName": "web" });
+    let own = json!({ "currentPassword": secret, "newPassword": PASSWORD });
+    admin.post("/api/v1/me/password", &own).await.expect_status(204);
+    let user = json!({ "username": "carol", "password": PASSWORD, "role": "CUSTOMER", "serverName": "web" });
     let made = admin.post("/api/v1/users", &user).await.expect(201);
     let server = made["server"]["id"].as_str().expect("a server").to_owned();
     listeners(&admin, &server, std::slice::from_ref(&one)).await;
@@ -207,7 +208,7 @@ async fn vps_lab_an_operator_follows_the_guide_from_the_package_to_a_restored_ba
     second.lab.put(&keys, "/root/keys.json").await;
     second.follow("restore").await;
     name.leads_to(Some(&second));
-    let admin = name.sign_in(&secret).await;
+    let admin = name.sign_in(PASSWORD).await;
     // The configuration of the backup is the truth again, though the gateway had a later one.
     website.until_served(website.ports[1], false).await;
     listeners(&admin, &server, &[one, two]).await;

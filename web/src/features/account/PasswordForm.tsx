@@ -6,14 +6,9 @@ import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
 import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
-import { PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARACTERS, passwordBytes, passwordProblem } from '@/lib/rules';
+import { passwordHint, passwordProblem } from '@/lib/rules';
 
 const EMPTY = { currentPassword: '', newPassword: '' };
-
-function hint(value: string): string {
-  const rule = `At least ${PASSWORD_MIN_CHARACTERS} characters, at most ${PASSWORD_MAX_BYTES} bytes.`;
-  return value === '' ? rule : `${rule} Now ${Array.from(value).length} characters, ${passwordBytes(value)} bytes.`;
-}
 
 export function PasswordForm({ username }: { username: string }) {
   const change = useChangePassword();
@@ -51,7 +46,7 @@ export function PasswordForm({ username }: { username: string }) {
         <SecretInput
           label="New password"
           autoComplete="new-password"
-          description={hint(form.values.newPassword)}
+          description={passwordHint(form.values.newPassword)}
           {...form.getInputProps('newPassword')}
         />
         <Group justify="flex-end">

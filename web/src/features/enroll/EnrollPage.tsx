@@ -23,7 +23,7 @@ const TITLES = {
   codes: 'Save your recovery codes',
 };
 
-/** Everything else is closed until an admin has a second factor. */
+/** Everything else is closed until somebody whose role needs a second factor has one. */
 export function EnrollPage() {
   const { me } = useRouteContext({ from: '/enroll' });
   const { redirect } = useSearch({ from: '/enroll' });
@@ -66,6 +66,7 @@ export function EnrollPage() {
             {step === 'choose' && (
               <Choose
                 username={me.username}
+                admin={me.role === 'ADMIN'}
                 passkeys={options.data?.passkeys === true && passkeysUsable(options.data)}
                 onChoose={setStep}
               />
@@ -89,16 +90,20 @@ export function EnrollPage() {
 
 interface ChooseProps {
   username: string;
+  admin: boolean;
   passkeys: boolean;
   onChoose: (step: 'totp' | 'passkey') => void;
 }
 
-function Choose({ username, passkeys, onChoose }: ChooseProps) {
+function Choose({ username, admin, passkeys, onChoose }: ChooseProps) {
   return (
     <Stack gap="md">
       <Text size="sm">
-        You are signed in as <b>{username}</b>. Admins of this dashboard can reach every customer’s server, so a password alone is not
-        enough: add one of these to go on. You can add others later.
+        You are signed in as <b>{username}</b>.{' '}
+        {admin
+          ? 'Admins of this dashboard can reach every customer’s server, so a password alone is not enough'
+          : 'This dashboard can reach your server, and its operator asks for more than a password'}
+        : add one of these to go on. You can add others later.
       </Text>
       <div className={classes.choice}>
         <div>

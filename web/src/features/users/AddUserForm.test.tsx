@@ -30,8 +30,17 @@ describe('AddUserForm', () => {
     await user.type(field('Password'), 'a long enough one');
     await user.click(create());
     expect(submit).toHaveBeenCalledWith({
-      username: 'acme', password: 'a long enough one', displayName: null, loginSlug: null, role: 'CUSTOMER', serverName: null,
+      username: 'acme', password: 'a long enough one', temporaryPassword: true, displayName: null, loginSlug: null, role: 'CUSTOMER', serverName: null,
     });
+  });
+
+  it('leaves the password for good when that was chosen', async () => {
+    const { user, submit } = await form();
+    await user.type(field('Username'), 'acme');
+    await user.type(field('Password'), 'a long enough one');
+    await user.click(field('Must be replaced at the first sign-in'));
+    await user.click(create());
+    expect(submit.mock.calls[0]?.[0]).toMatchObject({ temporaryPassword: false });
   });
 
   it('proposes the default server name and hides the field for admins', async () => {

@@ -6,7 +6,7 @@ import type { CreateUserRequest, Role } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { displayNameProblem, orNull, passwordProblem, serverNameProblem, slugProblem, usernameProblem } from '@/lib/rules';
-import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, UsernameField } from './fields';
+import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, TemporaryPasswordField, UsernameField } from './fields';
 
 interface AddUserFormProps {
   onSubmit: (body: CreateUserRequest) => Promise<void>;
@@ -16,7 +16,9 @@ interface AddUserFormProps {
 export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
   const [failure, setFailure] = useState<string | null>(null);
   const form = useForm({
-    initialValues: { username: '', password: '', displayName: '', loginSlug: '', role: 'CUSTOMER' as Role, serverName: '' },
+    initialValues: {
+      username: '', password: '', temporaryPassword: true, displayName: '', loginSlug: '', role: 'CUSTOMER' as Role, serverName: '',
+    },
     validateInputOnBlur: true,
     enhanceGetInputProps: keepShownError,
     validate: {
@@ -35,6 +37,7 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
       await onSubmit({
         username: values.username,
         password: values.password,
+        temporaryPassword: values.temporaryPassword,
         displayName: orNull(values.displayName),
         loginSlug: orNull(values.loginSlug),
         role: values.role,
@@ -55,6 +58,7 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
         )}
         <UsernameField form={form} required />
         <PasswordField form={form} required help="8 characters to 72 bytes. The customer can change it later." />
+        <TemporaryPasswordField form={form} />
         <DisplayNameField form={form} />
         <SlugField form={form} />
         <RoleField form={form} />

@@ -8,9 +8,9 @@ import { EditUserForm } from './EditUserForm';
 
 const PATCH = `PATCH /users/${USER_ID}`;
 
-async function form(user: User, answer: Reply) {
+async function form(user: User, answer: Reply, own = false) {
   const api = mockApi({ [PATCH]: answer });
-  const shown = await show(<EditUserForm user={user} />);
+  const shown = await show(<EditUserForm user={user} own={own} />);
   return { api, ...shown };
 }
 
@@ -25,6 +25,20 @@ describe('EditUserForm', () => {
     await user.click(save());
     await waitFor(() => {
       expect(api.sent(PATCH)[0]?.body).toEqual({ displayName: 'Acme TV' });
+    });
+  });
+
+  it.each([
+    [false, { password: 'a long enough one', temporaryPassword: true }],
+    [true, { password: 'a long enough one' }],
+  ])('makes a new password temporary, but not one’s own (%s)', async (own, body) => {
+    const { user, api } = await form(aUser(), { body: aUser() }, own);
+    expect(screen.queryByLabelText('Must be replaced at the first sign-in')).not.toBeInTheDocument();
+    await user.type(field('Password'), 'a long enough one');
+    expect(screen.queryByLabelText('Must be replaced at the first sign-in') !== null).toBe(!own);
+    await user.click(save());
+    await waitFor(() => {
+      expect(api.sent(PATCH)[0]?.body).toEqual(body);
     });
   });
 

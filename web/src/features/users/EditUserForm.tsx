@@ -11,14 +11,20 @@ import { notifyDone } from '@/lib/notify';
 import { displayNameProblem, passwordProblem, serverNameProblem, slugProblem, usernameProblem } from '@/lib/rules';
 import { BecomeAdminDialog } from './BecomeAdminDialog';
 import { changedFields, formValues, isEmpty } from './changes';
-import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, UsernameField } from './fields';
+import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, TemporaryPasswordField, UsernameField } from './fields';
 
-export function EditUserForm({ user }: { user: User }) {
+interface EditUserFormProps {
+  user: User;
+  /** One's own account: a password that one sets oneself is one's own. */
+  own?: boolean;
+}
+
+export function EditUserForm({ user, own = false }: EditUserFormProps) {
   const update = useUpdateUser(user.id);
   const [failure, setFailure] = useState<string | null>(null);
   const [confirming, setConfirming] = useState(false);
   const form = useForm({
-    initialValues: formValues(user),
+    initialValues: formValues(user, own),
     validateInputOnBlur: true,
     enhanceGetInputProps: keepShownError,
     validate: {
@@ -36,13 +42,13 @@ export function EditUserForm({ user }: { user: User }) {
 
   const startFrom = (from: User): void => {
     setBaseline(from);
-    form.setValues(formValues(from));
+    form.setValues(formValues(from, own));
     form.clearErrors();
   };
 
   if (user !== baseline && isEmpty(changes)) {
     setBaseline(user);
-    if (!isEmpty(changedFields(user, form.values))) form.setValues(formValues(user));
+    if (!isEmpty(changedFields(user, form.values))) form.setValues(formValues(user, own));
   }
 
   const save = async (body: UpdateUserRequest): Promise<void> => {
@@ -80,6 +86,7 @@ export function EditUserForm({ user }: { user: User }) {
           )}
           <UsernameField form={form} required />
           <PasswordField form={form} help="Empty leaves it unchanged. A new one signs the user out everywhere." />
+          {!own && form.values.password !== '' && <TemporaryPasswordField form={form} />}
           <DisplayNameField form={form} />
           <SlugField form={form} />
           <RoleField form={form} />

@@ -1,4 +1,4 @@
-import { Button, Stack } from '@mantine/core';
+import { Box, Button, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -6,6 +6,7 @@ import { ApiError } from '@/api/problem';
 import type { User } from '@/api/types';
 import { userQuery } from '@/api/users';
 import { Icon } from '@/components/Icon';
+import { Notice } from '@/components/Notice';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines, OutOfDate } from '@/components/States';
@@ -16,10 +17,13 @@ import { ManageCard } from '@/features/server/ManageCard';
 import { ServerCard } from '@/features/server/ServerCard';
 import { NotFoundPage } from '@/features/shell/NotFoundPage';
 import { useMe } from '@/features/shell/useMe';
+import { useNow } from '@/lib/clock';
+import { spokenUtc } from '@/lib/time';
 import { BackToUsers } from './AddUserPage';
 import { DeleteUserDialog } from './DeleteUserDialog';
 import { EditUserForm } from './EditUserForm';
 import { SecondFactorCard } from './SecondFactorCard';
+import { SignOutCard } from './SignOutCard';
 import classes from './users.module.css';
 
 const route = getRouteApi('/shell/admin/users/$userId');
@@ -58,7 +62,8 @@ function EditUser({ user }: { user: User }) {
   const { server } = user;
   const account = (
     <Section title="Account">
-      <EditUserForm user={user} />
+      <TemporaryPassword until={user.passwordTemporaryUntil} />
+      <EditUserForm user={user} own={user.id === me.id} />
     </Section>
   );
 
@@ -88,6 +93,7 @@ function EditUser({ user }: { user: User }) {
             {account}
             <LicenseCard server={server} username={user.username} />
             <SecondFactorCard user={user} />
+            <SignOutCard user={user} />
           </div>
           <div className={classes.column}>
             <ServerCard server={server} />
@@ -103,6 +109,7 @@ function EditUser({ user }: { user: User }) {
         <Stack className={classes.narrow}>
           {account}
           <SecondFactorCard user={user} />
+          <SignOutCard user={user} />
         </Stack>
       )}
       <DeleteUserDialog
@@ -113,5 +120,20 @@ function EditUser({ user }: { user: User }) {
         onDeleted={() => void navigate({ to: '/admin/users' })}
       />
     </div>
+  );
+}
+
+/** Says whether the user has still to choose their own password, and what helps when they were too late. */
+function TemporaryPassword({ until }: { until: string | null }) {
+  const now = useNow();
+  if (until === null) return null;
+  return (
+    <Box mb="md">
+      {Date.parse(until) > now ? (
+        <Notice tone="info">A temporary password signs this user in until {spokenUtc(until)}. They have not chosen their own yet.</Notice>
+      ) : (
+        <Notice tone="warn">The temporary password has expired: this user cannot sign in with it any more. Set another one below.</Notice>
+      )}
+    </Box>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, NativeSelect, TextInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { useState } from 'react';
 import type { Role } from '@/api/types';
@@ -10,6 +10,7 @@ import { ROLE_OPTIONS } from '@/lib/words';
 export interface UserFormValues {
   username: string;
   password: string;
+  temporaryPassword: boolean;
   displayName: string;
   loginSlug: string;
   role: Role;
@@ -66,6 +67,16 @@ export function PasswordField({ form, required, help }: FieldProps & { help: str
         {form.values.password !== '' && <CopyButton value={form.values.password} label="Copy to clipboard" text="Copy" />}
       </Group>
     </div>
+  );
+}
+
+export function TemporaryPasswordField({ form }: FieldProps) {
+  return (
+    <Checkbox
+      label="Must be replaced at the first sign-in"
+      description="The password is then good for 7 days, and opens nothing but the choice of another one."
+      {...form.getInputProps('temporaryPassword', { type: 'checkbox' })}
+    />
   );
 }
 

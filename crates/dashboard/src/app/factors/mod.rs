@@ -126,13 +126,13 @@ async fn lock_own(tx: &mut PgConnection, actor: &Actor) -> AppResult<UserRow> {
     users::lock(tx, own_id(actor)?).await?.ok_or(AppError::Unauthenticated)
 }
 
-/// Refuses to take the factor from an admin that admins must have; without any, recovery codes stand in for nothing.
+/// Refuses to take the last factor from somebody whose role must have one; without any, recovery codes stand in for nothing.
 async fn after_removal(app: &App, tx: &mut PgConnection, user: &UserRow) -> AppResult<()> {
     if factors::of(&mut *tx, user.user_id()).await?.any() {
         return Ok(());
     }
     if app.requires_second_factor(user.role()) {
-        let sentence = "This is your last second factor, and admins must have one: add another one first";
+        let sentence = "This is your last second factor, and your account must have one: add another one first";
         return Err(AppError::not_now("last_second_factor", "The last second factor stays", sentence));
     }
     Ok(factors::delete_recovery_codes(tx, user.user_id()).await?)
@@ -198,6 +198,10 @@ async fn reset_locked(app: &App, mut tx: Tx, admin: &Proven<AdminActor>, user: &
 impl App {
     /// Whether people of this role must have a second factor.
     pub(crate) fn requires_second_factor(&self, role: Role) -> bool {
-        role == Role::Admin && self.config.admin_second_factor == crate::config::SecondFactorPolicy::Required
+        let policy = match role {
+            Role::Admin => self.config.admin_second_factor,
+            Role::Customer => self.config.customer_second_factor,
+        };
+        policy == crate::config::SecondFactorPolicy::Required
     }
 }

@@ -4,7 +4,7 @@
 use super::recovery::codes_of_the_first_factor;
 use super::{Enrolled, after_removal, lock_own, settle};
 use crate::app::audit::{self, user_target};
-use crate::app::sessions::{self, Origin, SecretToken, SignedIn, half, own_id};
+use crate::app::sessions::{self, Origin, SecretToken, Shown, SignedIn, half, own_id};
 use crate::app::throttle::{self, Subject};
 use crate::app::{Actor, App, AppError, AppResult, Proven, commit};
 use crate::config::AppConfig;
@@ -176,7 +176,8 @@ pub async fn sign_in(
     };
     note_use(&mut tx, row.id, &mut passkey, &result).await?;
     attempt.succeeded(&mut tx).await?;
-    let signed_in = sessions::open(app, &mut tx, &user, ProofMethod::Passkey, origin).await?;
+    let shown = Shown { with: ProofMethod::Passkey, password: false };
+    let signed_in = sessions::open(app, &mut tx, &user, shown, origin).await?;
     commit(tx).await?;
     Ok(signed_in)
 }

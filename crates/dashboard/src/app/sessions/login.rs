@@ -1,6 +1,6 @@
 //! Signing in: the password, then a second factor if the person has one; or a passkey, which is both.
 
-use super::{Origin, SecretToken, SignedIn, open};
+use super::{Origin, SecretToken, Shown, SignedIn, open};
 use crate::app::audit::{self, user_target};
 use crate::app::factors::{self, SecondFactor};
 use crate::app::passwords::Lane;
@@ -31,7 +31,8 @@ pub struct HalfLogin {
 /// Signs in by username, or on a personal login page by its slug (then only that person).
 ///
 /// # Errors
-/// [`AppError::InvalidCredentials`], the same after the same work for an unknown name; [`AppError::TooMany`].
+/// [`AppError::InvalidCredentials`], the same after the same work for an unknown name; [`AppError::TooMany`];
+/// [`AppError::TemporaryPasswordExpired`].
 pub async fn login(
     app: &App,
     username: Option<&str>,
@@ -43,9 +44,9 @@ pub async fn login(
     // PostgreSQL holds no NUL, so nobody is called that.
     let unstorable = [username.as_deref(), slug].into_iter().flatten().any(|name| name.contains('\0'));
     let found = if unstorable { None } else { users::find_credentials(&app.db, username.as_deref(), slug).await? };
-    let (user, hash) = match found {
-        Some(credentials) => (Some(credentials.user), Some(credentials.password_hash)),
-        None => (None, None),
+    let (user, hash, expired) = match found {
+        Some(found) => (Some(found.user), Some(found.password_hash), found.password_expired),
+        None => (None, None, false),
     };
     let typed = format!("{}\0{}", username.as_deref().unwrap_or_default(), slug.unwrap_or_default());
     // Nobody has the nil id: the same questions are asked for a name that nobody has.
@@ -61,17 +62,22 @@ pub async fn login(
     };
     let attempt = throttle::attempt(app, &subjects).await?;
     let lane = if device.is_some() { Lane::Known } else { Lane::Strangers };
-    let matches = app.passwords.verify(lane, password, hash.clone()).await?;
+    let matches = app.passwords.verify(lane, password.clone(), hash.clone()).await?;
+    let hash = if matches { renew_hash(app, id, password, hash).await } else { hash };
     let mut tx = app.begin().await?;
     // A change of password, or a deletion, that came in between ends this login as it ends the sessions before it.
     let present = users::hold_password_hash(&mut tx, id).await?;
     let Some(user) = user.filter(|_| matches && present.is_some() && present == hash) else {
         return refuse(tx, id, origin).await;
     };
+    if expired {
+        return refuse_expired(tx, &user, origin).await;
+    }
     attempt.succeeded(&mut tx).await?;
     let factors = proxima_db::factors::of(&mut *tx, id).await?;
     if !factors.any() {
-        let signed_in = open(app, &mut tx, &user, ProofMethod::Password, origin).await?;
+        let shown = Shown { with: ProofMethod::Password, password: true };
+        let signed_in = open(app, &mut tx, &user, shown, origin).await?;
         commit(tx).await?;
         return Ok(Login::SignedIn(Box::new(signed_in)));
     }
@@ -87,6 +93,24 @@ pub async fn login(
     Ok(Login::SecondFactor(HalfLogin { token, methods, expires_at }))
 }
 
+/// A hash of a lower cost than today's is replaced while its password is at hand; what prevents that prevents no sign-in. Of
+/// two sign-ins at that same moment one is refused as after a change of password: once in the life of a hash.
+async fn renew_hash(app: &App, id: UserId, password: Zeroizing<String>, hash: Option<String>) -> Option<String> {
+    let old = hash?;
+    let renewed = async {
+        let Some(new) = app.passwords.renewed(password, &old).await? else { return Ok(None) };
+        let replaced = users::replace_password_hash(&app.db, id, &old, &new).await?;
+        AppResult::Ok(replaced.then_some(new))
+    };
+    match renewed.await {
+        Ok(new) => Some(new.unwrap_or(old)),
+        Err(error) => {
+            tracing::warn!(error = ?anyhow::Error::from(error), "a password's hash of a lower cost could not be renewed");
+            Some(old)
+        }
+    }
+}
+
 /// The failure is on record; a name that nobody has is not written down, because people type passwords there.
 async fn refuse(mut tx: proxima_db::Tx, id: UserId, origin: &Origin) -> AppResult<Login> {
     let metadata = json!({ "step": ProofMethod::Password });
@@ -100,6 +124,16 @@ async fn refuse(mut tx: proxima_db::Tx, id: UserId, origin: &Origin) -> AppResul
     commit(tx).await?;
     metrics::counter!("proxima_login_failures_total").increment(1);
     Err(AppError::InvalidCredentials)
+}
+
+/// A temporary password that was not used in time. Only whoever knows it learns that.
+async fn refuse_expired(mut tx: proxima_db::Tx, user: &UserRow, origin: &Origin) -> AppResult<Login> {
+    let actor = super::signing_in(user, origin.ip);
+    let metadata = json!({ "step": ProofMethod::Password, "expired": true });
+    audit::failed(&mut tx, &actor, "user.login.failed", Some(user_target(user)), metadata).await?;
+    commit(tx).await?;
+    metrics::counter!("proxima_login_failures_total").increment(1);
+    Err(AppError::TemporaryPasswordExpired)
 }
 
 /// Whose half-made sign-in a token is.
@@ -136,7 +170,7 @@ pub async fn second_factor(
         return Err(AppError::LoginExpired);
     }
     attempt.succeeded(&mut tx).await?;
-    let signed_in = open(app, &mut tx, &user, method, origin).await?;
+    let signed_in = open(app, &mut tx, &user, Shown { with: method, password: true }, origin).await?;
     commit(tx).await?;
     Ok(signed_in)
 }

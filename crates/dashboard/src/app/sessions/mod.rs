@@ -1,11 +1,13 @@
 //! Signing in and out, and one's own account.
 
 mod login;
+mod sign_out;
 mod step_up;
 mod token;
 
 pub(crate) use login::half;
 pub use login::{HalfLogin, Login, login, second_factor};
+pub use sign_out::{sign_out, sign_out_by_name, sign_out_everybody};
 pub use step_up::{StepUp, SteppedUp, step_up};
 pub use token::SecretToken;
 
@@ -36,6 +38,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// What says that a person signed in with this browser before.
     pub device: Option<SecretToken>,
+    /// Of the session that this browser has already: a sign-in ends it.
+    pub session: Option<SecretToken>,
 }
 
 /// Who is signed in, as their own pages need to know.
@@ -45,6 +49,8 @@ pub struct Profile {
     pub factors: Factors,
     pub second_factor_required: bool,
     pub signed_in_with: ProofMethod,
+    /// Whether this session is good for nothing but choosing a password.
+    pub must_change_password: bool,
 }
 
 impl Profile {
@@ -52,6 +58,15 @@ impl Profile {
     pub fn must_enroll(&self) -> bool {
         self.second_factor_required && !self.factors.any()
     }
+}
+
+/// How a person showed who they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// The last of it.
+    pub with: ProofMethod,
+    /// Whether the password was a part of it.
+    pub password: bool,
 }
 
 /// A new session.
@@ -62,14 +77,17 @@ pub struct SignedIn {
     pub device: SecretToken,
 }
 
-/// Opens a session for a person who has shown who they are; audited.
+/// Opens a session for a person who has shown who they are, and ends the one that their browser had, whoever's it was: its
+/// token is lost with the cookie that is replaced, and must not stay good for somebody who copied it. Audited.
 pub(super) async fn open(
     app: &App,
     tx: &mut PgConnection,
     user: &UserRow,
-    with: ProofMethod,
+    shown: Shown,
     origin: &Origin,
 ) -> AppResult<SignedIn> {
+    let Shown { with, password } = shown;
+    let must_change_password = password && user.password_temporary_until.is_some();
     let token = SecretToken::random(app.entropy.as_ref());
     let device = origin.device.clone().unwrap_or_else(|| SecretToken::random(app.entropy.as_ref()));
     throttles::remember_device(tx, user.user_id(), device.digest()).await?;
@@ -83,13 +101,23 @@ pub(super) async fn open(
         ip: origin.ip,
         user_agent: user_agent.as_deref(),
         signed_in_with: with.as_str(),
+        password_temporary: must_change_password,
+    };
+    let former = match &origin.session {
+        Some(former) => sessions::end_by_token(tx, former.digest()).await?,
+        None => None,
     };
     sessions::insert(tx, session).await?;
     let factors = factors::of(&mut *tx, user.user_id()).await?;
     let actor = signing_in(user, origin.ip);
+    if let Some(former) = former {
+        let target = Target { id: Some(former.id), kind: "session", name: &former.username };
+        audit::succeeded(tx, &actor, "session.replace", Some(target), json!({})).await?;
+    }
     audit::succeeded(tx, &actor, "user.login", Some(user_target(user)), json!({ "with": with })).await?;
     let second_factor_required = app.requires_second_factor(user.role());
-    let profile = Profile { user: user.clone(), factors, second_factor_required, signed_in_with: with };
+    let profile =
+        Profile { user: user.clone(), factors, second_factor_required, signed_in_with: with, must_change_password };
     Ok(SignedIn { profile, token, device })
 }
 
@@ -121,6 +149,7 @@ pub async fn authenticate(app: &App, token: &SecretToken, ip: Option<IpAddr>) ->
         stepped_up_until: found.stepped_up_until,
         totp: found.totp,
         passkeys: found.passkeys,
+        must_change_password: found.must_change_password,
         must_enroll: required && !found.totp && !found.passkeys,
     };
     Ok(Actor {
@@ -162,6 +191,7 @@ async fn profile(app: &App, actor: &Actor, user: UserRow) -> AppResult<Profile> 
         factors: factors::of(&app.db, user.user_id()).await?,
         second_factor_required: app.requires_second_factor(user.role()),
         signed_in_with: standing.signed_in_with,
+        must_change_password: standing.must_change_password,
         user,
     })
 }
@@ -198,12 +228,18 @@ pub async fn change_password(
     let new = Password::parse("newPassword", new, &related)?;
     let attempt = throttle::attempt(app, &[Subject::Proof(user.user_id())]).await?;
     let hash = users::password_hash(&app.db, user.user_id()).await?;
+    let same = current.as_str() == new.expose();
     if !app.passwords.verify(Lane::Known, current, hash).await? {
         return Err(FieldError::new("currentPassword", "wrong", "This is not your current password.").into());
     }
+    if same && user.password_temporary_until.is_some() {
+        return Err(
+            FieldError::new("newPassword", "same", "Choose another one than the password you were given.").into()
+        );
+    }
     let hash = app.passwords.hash(&new).await?;
     let mut tx = app.begin().await?;
-    users::set_password_hash(&mut tx, user.user_id(), &hash).await?;
+    users::set_password_hash(&mut tx, user.user_id(), &hash, false).await?;
     let ended = sessions::end_all(&mut tx, user.user_id(), Some(session)).await?;
     let token = SecretToken::random(app.entropy.as_ref());
     sessions::change_token(&mut tx, session, token.digest(), true).await?.ok_or(AppError::Unauthenticated)?;
@@ -214,20 +250,33 @@ pub async fn change_password(
     Ok(token)
 }
 
-/// Sets a password from the console; ends every session of that person.
+/// Sets a password from the console, which its owner may have to replace; ends every session of that person.
 ///
 /// # Errors
 /// [`AppError::NotFound`], [`AppError::Invalid`].
-pub async fn reset_password(app: &App, console: &Proven<AdminActor>, username: &str, password: &str) -> AppResult<()> {
+pub async fn reset_password(
+    app: &App,
+    console: &Proven<AdminActor>,
+    username: &str,
+    password: &str,
+    temporary: bool,
+) -> AppResult<()> {
     let user = users::find_by_username(&app.db, &username.trim().to_lowercase()).await?.ok_or(AppError::NotFound)?;
     let password = Password::parse("password", password, &[&user.username])?;
     let hash = app.passwords.hash(&password).await?;
     let mut tx = app.begin().await?;
-    users::set_password_hash(&mut tx, user.user_id(), &hash).await?;
+    users::set_password_hash(&mut tx, user.user_id(), &hash, temporary).await?;
     sessions::end_all(&mut tx, user.user_id(), None).await?;
     throttles::forget_devices(&mut tx, user.user_id()).await?;
     throttle::forgive(app, &mut tx, user.user_id()).await?;
-    audit::succeeded(&mut tx, console, "user.password.reset", Some(user_target(&user)), json!({})).await?;
+    audit::succeeded(
+        &mut tx,
+        console,
+        "user.password.reset",
+        Some(user_target(&user)),
+        json!({ "temporary": temporary }),
+    )
+    .await?;
     commit(tx).await
 }
 
@@ -266,12 +315,19 @@ pub async fn revoke_others(app: &App, actor: &Actor) -> AppResult<u64> {
     Ok(ended)
 }
 
-/// Makes an admin from the console, or at the first start.
+/// Makes an admin from the console, or at the first start, whose password they may have to replace.
 ///
 /// # Errors
 /// As [`super::users::create`].
-pub async fn create_admin(app: &App, username: &str, password: &str) -> AppResult<()> {
-    let input =
-        CreateUser { username, password, display_name: None, login_slug: None, role: Role::Admin, server_name: None };
+pub async fn create_admin(app: &App, username: &str, password: &str, temporary: bool) -> AppResult<()> {
+    let input = CreateUser {
+        username,
+        password,
+        temporary_password: temporary,
+        display_name: None,
+        login_slug: None,
+        role: Role::Admin,
+        server_name: None,
+    };
     super::users::create(app, &Actor::console(), input).await.map(drop)
 }

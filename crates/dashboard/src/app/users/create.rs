@@ -15,6 +15,8 @@ use serde_json::json;
 pub struct CreateUser<'a> {
     pub username: &'a str,
     pub password: &'a str,
+    /// Its owner has to choose another one at the first sign-in, within 7 days.
+    pub temporary_password: bool,
     pub display_name: Option<&'a str>,
     pub login_slug: Option<&'a str>,
     pub role: Role,
@@ -72,6 +74,7 @@ pub async fn create(app: &App, admin: &AdminActor, input: CreateUser<'_>) -> App
             id,
             username: &checked.username,
             password_hash: &password_hash,
+            password_temporary: input.temporary_password,
             display_name: checked.display_name.as_ref(),
             login_slug: checked.login_slug.as_ref(),
             role: checked.role,
@@ -116,11 +119,12 @@ pub(super) async fn provision_server(
 }
 
 fn describe(created: &UserWithServer) -> serde_json::Value {
-    let UserRow { role, login_slug, display_name, .. } = &created.user;
+    let UserRow { role, login_slug, display_name, password_temporary_until, .. } = &created.user;
     json!({
         "role": role,
         "loginSlug": login_slug,
         "displayName": display_name,
+        "temporaryPassword": password_temporary_until.is_some(),
         "serverId": created.server.as_ref().map(|server| server.id),
         "serverName": created.server.as_ref().map(|server| &server.name),
     })

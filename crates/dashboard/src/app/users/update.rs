@@ -8,7 +8,7 @@ use crate::app::audit::{self, user_target};
 use crate::app::{AdminActor, App, AppError, AppResult, commit, throttle};
 use proxima_db::users::{UserRow, UserWithServer};
 use proxima_db::{servers, sessions, throttles, users};
-use proxima_types::{FieldErrors, Password, Role, ServerName, UserId, Username};
+use proxima_types::{FieldError, FieldErrors, Password, Role, ServerName, UserId, Username};
 use serde_json::{Map, Value, json};
 
 /// What was typed. An outer `None` leaves the field as it is; an inner `None` clears it.
@@ -16,6 +16,8 @@ use serde_json::{Map, Value, json};
 pub struct UpdateUser<'a> {
     pub username: Option<&'a str>,
     pub password: Option<&'a str>,
+    /// Its owner has to choose another one at the next sign-in, within 7 days.
+    pub temporary_password: bool,
     pub display_name: Option<Option<&'a str>>,
     pub login_slug: Option<Option<&'a str>>,
     pub role: Option<Role>,
@@ -35,6 +37,9 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
     let mut errors = FieldErrors::new();
     let changed = apply(&before, &input, &mut errors);
     let password = new_password(&changed, &input, &mut errors);
+    if input.temporary_password {
+        check_temporary(admin, id, password.is_some(), &mut errors);
+    }
     let server_name = optional(&mut errors, input.server_name, |text| ServerName::parse("serverName", text));
     if before.username != changed.username || before.role != changed.role || password.is_some() {
         admin.prove()?;
@@ -73,7 +78,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
         provision_server(app, &mut tx, id, &name).await?;
     }
     if let Some(hash) = &password_hash {
-        users::set_password_hash(&mut tx, id, hash).await?;
+        users::set_password_hash(&mut tx, id, hash, input.temporary_password).await?;
         throttle::forgive(app, &mut tx, id).await?;
     }
     if role_changes || password_hash.is_some() {
@@ -81,7 +86,7 @@ pub async fn update(app: &App, admin: &AdminActor, id: UserId, input: UpdateUser
         sessions::end_all(&mut tx, id, own).await?;
         throttles::forget_devices(&mut tx, id).await?;
     }
-    let metadata = describe(&current, &changed, password_hash.is_some());
+    let metadata = describe(&current, &changed, password_hash.as_ref().map(|_| input.temporary_password));
     let updated = super::with_server(app, &mut tx, id).await?;
     audit::succeeded(&mut tx, admin, "user.update", Some(user_target(&updated.user)), metadata).await?;
     commit(tx).await?;
@@ -114,6 +119,17 @@ fn new_password(user: &UserRow, input: &UpdateUser<'_>, errors: &mut FieldErrors
     errors.check(Password::parse("password", text, &related))
 }
 
+/// A password is temporary from the moment it is set, and one's own is not somebody else's choice.
+fn check_temporary(admin: &AdminActor, id: UserId, given: bool, errors: &mut FieldErrors) {
+    if admin.user_id == Some(id) {
+        let message = "Your own password cannot be temporary. Leave this out.";
+        errors.push(FieldError::new("temporaryPassword", "own", message));
+    } else if !given && errors.is_empty() {
+        let message = "Only a new password can be temporary. Send one along.";
+        errors.push(FieldError::new("temporaryPassword", "without_password", message));
+    }
+}
+
 fn confirm_deletion(user: &UserRow, input: &UpdateUser<'_>) -> AppResult<()> {
     if input.confirm_server_deletion == Some(user.username.as_str()) {
         return Ok(());
@@ -124,8 +140,8 @@ fn confirm_deletion(user: &UserRow, input: &UpdateUser<'_>) -> AppResult<()> {
     )))
 }
 
-/// Each changed field, from what to what; of a password only that it changed.
-fn describe(before: &UserRow, after: &UserRow, password_changed: bool) -> Value {
+/// Each changed field, from what to what; of a password only that it changed, and whether the new one is temporary.
+fn describe(before: &UserRow, after: &UserRow, new_password: Option<bool>) -> Value {
     let mut changes = Map::new();
     let mut note = |field: &str, from: Value, to: Value| {
         if from != to {
@@ -136,8 +152,9 @@ fn describe(before: &UserRow, after: &UserRow, password_changed: bool) -> Value 
     note("displayName", json!(before.display_name), json!(after.display_name));
     note("loginSlug", json!(before.login_slug), json!(after.login_slug));
     note("role", json!(before.role), json!(after.role));
-    if password_changed {
+    if let Some(temporary) = new_password {
         changes.insert("password".to_owned(), json!("changed"));
+        changes.insert("temporaryPassword".to_owned(), json!(temporary));
     }
     Value::Object(changes)
 }

@@ -6,19 +6,25 @@ use crate::config::{SecondFactorPolicy, ServeArgs};
 use proxima_db::keys::DashboardRow;
 use proxima_db::notifications::endpoints::{self, EndpointRow};
 use proxima_db::{DbResult, backup, keys, users};
+use proxima_types::Role;
 
 /// The package makes one a day; one that is older was missed, in hours.
 const BACKUP_EVERY: i64 = 48;
 /// How many names a finding has.
 const NAMED_MAX: usize = 5;
+/// How many it counts: of 100,000 customers nobody reads the exact number.
+const COUNTED_MAX: i64 = 1000;
 
 pub(super) async fn look(args: &ServeArgs, database: &Database) -> Vec<Finding> {
     let looked = async {
         let mut connection = database.pool.acquire().await.map_err(proxima_db::DbError::from)?;
         let mut findings = vec![
             dashboards(&keys::running(&mut connection).await?),
-            factors(&users::admins_without_factor(&mut *connection).await?, args.admin_second_factor),
+            admins(&users::without_factor(&mut *connection, Role::Admin, COUNTED_MAX).await?, args.admin_second_factor),
         ];
+        if args.customer_second_factor == SecondFactorPolicy::Required {
+            findings.push(customers(&users::without_factor(&mut *connection, Role::Customer, COUNTED_MAX).await?));
+        }
         findings.extend(notifications(&endpoints::list(&mut *connection, None).await?));
         findings.push(backups(backup::newest(&mut *connection).await?));
         DbResult::Ok(findings)
@@ -59,15 +65,31 @@ fn dashboards(running: &[DashboardRow]) -> Finding {
     }
 }
 
-fn factors(without: &[String], policy: SecondFactorPolicy) -> Finding {
+/// The first few names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let mut shown = names[..names.len().min(NAMED_MAX)].join(", ");
+    if names.len() > NAMED_MAX {
+        shown.push_str(&format!(" and {} more", names.len() - NAMED_MAX));
+    }
+    shown
+}
+
+/// Where customers must have one.
+fn customers(without: &[String]) -> Finding {
+    let name = "second factors of customers";
+    if without.is_empty() {
+        return Finding::ok(name, "every customer has one");
+    }
+    let names = some_of(without);
+    Finding::note(name, format!("{names} can do nothing before they have added one; their gateways go on"))
+}
+
+fn admins(without: &[String], policy: SecondFactorPolicy) -> Finding {
     let name = "second factors";
     if without.is_empty() {
         return Finding::ok(name, "every admin has one");
     }
-    let mut names = without[..without.len().min(NAMED_MAX)].join(", ");
-    if without.len() > NAMED_MAX {
-        names.push_str(&format!(" and {} more", without.len() - NAMED_MAX));
-    }
+    let names = some_of(without);
     Finding::note(
         name,
         match policy {

@@ -3,7 +3,7 @@ use crate::app::AppError;
 use crate::app::factors::{self, SecondFactor};
 use crate::app::sessions::{self, StepUp};
 use crate::http::AppState;
-use crate::http::extract::{AnySession, Body, with_session};
+use crate::http::extract::{Body, Enrolling, with_session};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -49,7 +49,7 @@ pub struct SteppedUp {
         (status = 429, body = Problem)))]
 pub(super) async fn auth_step_up(
     State(app): State<AppState>,
-    AnySession(actor): AnySession,
+    Enrolling(actor): Enrolling,
     Body(input): Body<StepUpRequest>,
 ) -> Result<(CookieJar, Json<SteppedUp>), AppError> {
     let given = match input {
@@ -66,7 +66,7 @@ pub(super) async fn auth_step_up(
     responses((status = 200, body = Ceremony), (status = 401, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn auth_step_up_passkey(
     State(app): State<AppState>,
-    AnySession(actor): AnySession,
+    Enrolling(actor): Enrolling,
 ) -> Result<Json<Ceremony>, AppError> {
     Ok(Json(factors::step_up_options(&app, &actor).await?.into()))
 }

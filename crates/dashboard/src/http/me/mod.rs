@@ -9,6 +9,8 @@ mod sessions;
 mod totp;
 mod update;
 
+pub(super) use sessions::SessionsEnded;
+
 use super::AppState;
 use crate::app::sessions::Profile;
 use proxima_types::{ProofMethod, Role, UserId};
@@ -42,7 +44,9 @@ pub struct Me {
     pub role: Role,
     #[schema(required)]
     pub login_slug: Option<String>,
-    /// Whether this session is good for nothing but adding a second factor.
+    /// Whether this session is good for nothing but choosing a password: somebody else chose the present one.
+    pub must_change_password: bool,
+    /// Whether this session is good for nothing but adding a second factor, once the password is the person's own.
     pub must_enroll: bool,
     pub second_factor: bool,
     pub second_factor_required: bool,
@@ -55,13 +59,14 @@ pub struct Me {
 impl From<Profile> for Me {
     fn from(profile: Profile) -> Self {
         let must_enroll = profile.must_enroll();
-        let Profile { user, factors, second_factor_required, signed_in_with } = profile;
+        let Profile { user, factors, second_factor_required, signed_in_with, must_change_password } = profile;
         Self {
             id: user.user_id(),
             role: user.role(),
             username: user.username,
             display_name: user.display_name,
             login_slug: user.login_slug,
+            must_change_password,
             must_enroll,
             second_factor: factors.any(),
             second_factor_required,

@@ -2,7 +2,7 @@ use crate::app::AppError;
 use crate::app::factors::{self, NewPasskey};
 use crate::http::AppState;
 use crate::http::auth::{Ceremony, credential};
-use crate::http::extract::{AnySession, Body, Id, SignedIn, SteppedUp, SteppedUpAnySession, with_session};
+use crate::http::extract::{Body, Enrolling, Id, SignedIn, SteppedUp, SteppedUpEnrolling, with_session};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -67,7 +67,7 @@ pub struct RenamePasskeyRequest {
         (status = 409, body = Problem)))]
 pub(super) async fn me_passkeys_options(
     State(app): State<AppState>,
-    SteppedUpAnySession(actor): SteppedUpAnySession,
+    SteppedUpEnrolling(actor): SteppedUpEnrolling,
 ) -> Result<Json<Ceremony>, AppError> {
     Ok(Json(factors::passkey_options(&app, &actor).await?.into()))
 }
@@ -81,7 +81,7 @@ pub(super) async fn me_passkeys_options(
         (status = 422, body = Problem)))]
 pub(super) async fn me_passkeys_add(
     State(app): State<AppState>,
-    AnySession(actor): AnySession,
+    Enrolling(actor): Enrolling,
     Body(input): Body<AddPasskeyRequest>,
 ) -> Result<(StatusCode, CookieJar, Json<PasskeyAdded>), AppError> {
     let made = credential(input.credential)?;

@@ -1,6 +1,6 @@
 use crate::app::{AppError, sessions};
 use crate::http::AppState;
-use crate::http::extract::{Body, SignedIn, with_session};
+use crate::http::extract::{Body, ChoosingPassword, with_session};
 use crate::http::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,13 +20,14 @@ pub struct ChangePasswordRequest {
 
 /// Change one's own password
 ///
-/// Ends one's other sessions, and sets a new session cookie.
+/// Ends one's other sessions, and sets a new session cookie. After a temporary password, whatever answered
+/// `password_change_required` is open then.
 #[utoipa::path(post, path = "/api/v1/me/password", tag = "me", security(("session" = [])),
     request_body = ChangePasswordRequest,
     responses((status = 204), (status = 401, body = Problem), (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn me_change_password(
     State(app): State<AppState>,
-    SignedIn(actor): SignedIn,
+    ChoosingPassword(actor): ChoosingPassword,
     Body(input): Body<ChangePasswordRequest>,
 ) -> Result<(CookieJar, StatusCode), AppError> {
     let token = sessions::change_password(&app, &actor, input.current_password, &input.new_password).await?;

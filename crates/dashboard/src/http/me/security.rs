@@ -1,7 +1,7 @@
 use super::passkeys::Passkey;
 use crate::app::{AppError, factors};
 use crate::http::AppState;
-use crate::http::extract::AnySession;
+use crate::http::extract::Enrolling;
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -49,7 +49,7 @@ pub struct Security {
     responses((status = 200, body = Security), (status = 401, body = Problem)))]
 pub(super) async fn me_security(
     State(app): State<AppState>,
-    AnySession(actor): AnySession,
+    Enrolling(actor): Enrolling,
 ) -> Result<Json<Security>, AppError> {
     let own = factors::security(&app, &actor).await?;
     Ok(Json(Security {

@@ -1,6 +1,6 @@
 use crate::app::{AppError, factors};
 use crate::http::AppState;
-use crate::http::extract::{AnySession, Body, SteppedUp, SteppedUpAnySession, with_session};
+use crate::http::extract::{Body, Enrolling, SteppedUp, SteppedUpEnrolling, with_session};
 use crate::http::problem::Problem;
 use axum::Json;
 use axum::extract::State;
@@ -48,7 +48,7 @@ pub struct FactorAdded {
     responses((status = 201, body = TotpEnrollment), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn me_totp_begin(
     State(app): State<AppState>,
-    SteppedUpAnySession(actor): SteppedUpAnySession,
+    SteppedUpEnrolling(actor): SteppedUpEnrolling,
 ) -> Result<(StatusCode, Json<TotpEnrollment>), AppError> {
     let factors::TotpEnrollment { secret, uri, qr_svg, expires_at } = factors::begin_totp(&app, &actor).await?;
     Ok((StatusCode::CREATED, Json(TotpEnrollment { secret, uri, qr_svg, expires_at })))
@@ -63,7 +63,7 @@ pub(super) async fn me_totp_begin(
         (status = 422, body = Problem), (status = 429, body = Problem)))]
 pub(super) async fn me_totp_confirm(
     State(app): State<AppState>,
-    AnySession(actor): AnySession,
+    Enrolling(actor): Enrolling,
     Body(input): Body<ConfirmTotpRequest>,
 ) -> Result<(CookieJar, Json<FactorAdded>), AppError> {
     let added = factors::confirm_totp(&app, &actor, &input.code).await?;

@@ -19,6 +19,9 @@ pub struct CreateUserRequest {
     /// 8 characters to 72 bytes.
     #[schema(value_type = String)]
     pub password: Zeroizing<String>,
+    /// Good for 7 days, and for nothing but choosing another one; by default it is good until it is changed.
+    #[serde(default)]
+    pub temporary_password: bool,
     pub display_name: Option<String>,
     /// `^[a-z0-9][a-z0-9-]{1,31}$`.
     pub login_slug: Option<String>,
@@ -45,6 +48,7 @@ pub(super) async fn users_create(
         CreateUser {
             username: &input.username,
             password: &input.password,
+            temporary_password: input.temporary_password,
             display_name: input.display_name.as_deref(),
             login_slug: input.login_slug.as_deref(),
             role: input.role,

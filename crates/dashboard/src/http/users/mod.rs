@@ -5,6 +5,7 @@ mod delete;
 mod get;
 pub(super) mod list;
 mod second_factor;
+mod sessions;
 mod update;
 
 use super::AppState;
@@ -21,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list::users_list, create::users_create))
         .routes(routes!(get::users_get, update::users_update, delete::users_delete))
         .routes(routes!(second_factor::users_second_factor_get, second_factor::users_second_factor_reset))
+        .routes(routes!(sessions::users_sessions_end))
 }
 
 /// An account, with the server that a customer owns.
@@ -35,6 +37,9 @@ pub struct User {
     #[schema(required)]
     pub login_slug: Option<String>,
     pub created_at: DateTime<Utc>,
+    /// Until when a temporary password signs in; `null` once its owner has chosen one.
+    #[schema(required)]
+    pub password_temporary_until: Option<DateTime<Utc>>,
     #[schema(required)]
     pub server: Option<Server>,
 }
@@ -48,6 +53,7 @@ impl From<UserWithServer> for User {
             display_name: user.display_name,
             login_slug: user.login_slug,
             created_at: user.created_at,
+            password_temporary_until: user.password_temporary_until,
             server: server.map(Server::from),
         }
     }

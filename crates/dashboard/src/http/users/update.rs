@@ -18,6 +18,9 @@ pub struct UpdateUserRequest {
     /// 8 characters to 72 bytes; ends this user's other sessions.
     #[schema(value_type = Option<String>)]
     pub password: Option<Zeroizing<String>>,
+    /// The new password is good for 7 days, and for nothing but choosing another one. Not for oneself.
+    #[serde(default)]
+    pub temporary_password: bool,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub display_name: Option<Option<String>>,
@@ -45,6 +48,7 @@ pub(super) async fn users_update(
     let change = UpdateUser {
         username: input.username.as_deref(),
         password: input.password.as_ref().map(|password| password.as_str()),
+        temporary_password: input.temporary_password,
         display_name: input.display_name.as_ref().map(Option::as_deref),
         login_slug: input.login_slug.as_ref().map(Option::as_deref),
         role: input.role,
