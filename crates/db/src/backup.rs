@@ -2,6 +2,12 @@
 
 use crate::{DbResult, PgConnection, PgPool, Tx};
 use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
+
+/// What `pg_restore` calls itself, so that the next restore finds one that outlived the program that started it.
+pub const RESTORE_NAME: &str = "proxima-dashboard restore";
+/// One restore at a time in a database.
+const RESTORE_LOCK: i64 = 0x7072_6f78_696d_6101;
 
 /// The facts of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,29 +99,122 @@ pub async fn running_dashboards(connection: &mut PgConnection) -> DbResult<usize
     if known { Ok(crate::keys::running(connection).await?.len()) } else { Ok(0) }
 }
 
-/// Puts what is there aside, for [`drop_aside`] or [`put_back`], and makes room.
+/// A restore that began and has not come to its end: what the database holds belongs to nobody.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Unfinished {
+    /// The backup, as its path was given.
+    pub file: String,
+    pub began_at: DateTime<Utc>,
+}
+
+/// The restore that has not finished, if there is one. Its mark is a table that no migration knows; the transaction that makes
+/// room writes it, and the one that ends the restore removes it.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn put_aside(connection: &mut PgConnection) -> DbResult<()> {
-    let script = "BEGIN; ALTER SCHEMA public RENAME TO proxima_before_restore;
-                  CREATE SCHEMA public AUTHORIZATION pg_database_owner; COMMIT";
-    sqlx::raw_sql(script).execute(connection).await?;
+pub async fn unfinished(connection: &mut PgConnection) -> DbResult<Option<Unfinished>> {
+    let marked: bool = sqlx::query_scalar("SELECT to_regclass('public.restore_unfinished') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !marked {
+        return Ok(None);
+    }
+    let found = sqlx::query_as("SELECT file, began_at FROM public.restore_unfinished").fetch_one(connection).await?;
+    Ok(Some(found))
+}
+
+/// Whether this connection is the only one that restores this database, from now until it is closed. What the `pg_restore` of
+/// one that was killed still does is ended.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn restore_alone(connection: &mut PgConnection) -> DbResult<bool> {
+    let alone: bool =
+        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RESTORE_LOCK).fetch_one(&mut *connection).await?;
+    if alone {
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()",
+        )
+        .bind(RESTORE_NAME)
+        .execute(connection)
+        .await?;
+    }
+    Ok(alone)
+}
+
+/// Makes room, and marks the database: what it holds is put aside; what a restore that did not finish has left is dropped, and
+/// what that one had put aside stays so.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn begin_restore(connection: &mut PgConnection, file: &str) -> DbResult<()> {
+    let holds = destination(connection).await?.tables > 0;
+    let unfinished = unfinished(connection).await?.is_some();
+    let mut tx = unlimited(connection).await?;
+    if unfinished {
+        empty(&mut tx).await?;
+    } else if holds {
+        let script = "ALTER SCHEMA public RENAME TO proxima_before_restore; CREATE SCHEMA public AUTHORIZATION pg_database_owner";
+        sqlx::raw_sql(script).execute(&mut *tx).await?;
+    }
+    sqlx::query("CREATE TABLE public.restore_unfinished (file text NOT NULL, began_at timestamptz NOT NULL)")
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("INSERT INTO public.restore_unfinished VALUES ($1, clock_timestamp())")
+        .bind(file)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+/// Gives the database back as it was before the restore that has not finished; false when there is none.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn undo_restore(connection: &mut PgConnection) -> DbResult<bool> {
+    if unfinished(connection).await?.is_none() {
+        return Ok(false);
+    }
+    let aside: bool = sqlx::query_scalar("SELECT to_regnamespace('proxima_before_restore') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    let only_the_mark = destination(connection).await?.tables == 1;
+    let mut tx = unlimited(connection).await?;
+    if aside {
+        let script = "DROP SCHEMA public CASCADE; ALTER SCHEMA proxima_before_restore RENAME TO public";
+        sqlx::raw_sql(script).execute(&mut *tx).await?;
+    } else if only_the_mark {
+        // The schema may be somebody else's.
+        sqlx::query("DROP TABLE public.restore_unfinished").execute(&mut *tx).await?;
+    } else {
+        empty(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Ends a restore, in the transaction that makes its database one to work with: the mark is gone, and what was there before.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn end_restore(tx: &mut PgConnection) -> DbResult<()> {
+    let script = "SET LOCAL statement_timeout = 0; DROP SCHEMA IF EXISTS proxima_before_restore CASCADE; \
+                  DROP TABLE public.restore_unfinished";
+    sqlx::raw_sql(script).execute(tx).await?;
     Ok(())
 }
 
-/// # Errors
-/// See [`crate::DbError`].
-pub async fn put_back(connection: &mut PgConnection) -> DbResult<()> {
-    let script = "BEGIN; DROP SCHEMA public CASCADE; ALTER SCHEMA proxima_before_restore RENAME TO public; COMMIT";
-    sqlx::raw_sql(script).execute(connection).await?;
-    Ok(())
+/// A transaction that may take as long as large files take to be removed.
+async fn unlimited(connection: &mut PgConnection) -> DbResult<sqlx::Transaction<'_, sqlx::Postgres>> {
+    let mut tx = connection.begin().await?;
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
+    Ok(tx)
 }
 
-/// # Errors
-/// See [`crate::DbError`].
-pub async fn drop_aside(connection: &mut PgConnection) -> DbResult<()> {
-    sqlx::raw_sql("DROP SCHEMA IF EXISTS proxima_before_restore CASCADE").execute(connection).await?;
+async fn empty(tx: &mut PgConnection) -> DbResult<()> {
+    let script = "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner";
+    sqlx::raw_sql(script).execute(tx).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! finds the backup opens nothing with it.
 
 use super::archive::{self, Client, Manifest, Program, hex};
-use super::database::{Database, Use};
+use super::database::{Database, Use, must_be_whole};
 use super::owner::not_written;
 use super::say;
 use crate::app::{Actor, audit};
@@ -31,6 +31,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         bail!("{shown} exists: choose another name");
     }
     let database = Database::connect(&args.data, 2, Use::Command).await?;
+    if let Err(unfinished) = must_be_whole(&database.pool).await {
+        database.close().await?;
+        return Err(unfinished);
+    }
     let made = make(&database, &args).await;
     if made.is_err() {
         // Of the last one that was tried `doctor` knows how it went. Where even this fails, the reason is the same.

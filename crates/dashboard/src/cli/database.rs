@@ -30,14 +30,24 @@ impl Database {
         args.database_url.is_none() && !args.postgres_folder().exists()
     }
 
-    /// Connects, and brings the schema up to date.
+    /// Connects, and brings the schema up to date. Refuses a database whose restore has not finished.
     pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let database = Self::connect(args, connections, purpose).await?;
-        proxima_db::migrate(&database.pool).await.context("the database's schema could not be brought up to date")?;
-        Ok(database)
+        match database.bring_up_to_date().await {
+            Ok(()) => Ok(database),
+            Err(error) => {
+                database.close().await?;
+                Err(error)
+            }
+        }
     }
 
-    /// Connects to the schema as it is.
+    async fn bring_up_to_date(&self) -> anyhow::Result<()> {
+        must_be_whole(&self.pool).await?;
+        proxima_db::migrate(&self.pool).await.context("the database's schema could not be brought up to date")
+    }
+
+    /// Connects to the schema as it is, whatever state it is in.
     pub(crate) async fn connect(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let (url, embedded) = match &args.database_url {
             Some(url) => (url.clone(), None),
@@ -62,6 +72,19 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// Refuses a database that a restore has begun to fill. It would look like a good one, and act on what the backup believes to be
+/// under way.
+pub(crate) async fn must_be_whole(pool: &PgPool) -> anyhow::Result<()> {
+    let mut connection = pool.acquire().await?;
+    let Some(unfinished) = proxima_db::backup::unfinished(&mut connection).await? else { return Ok(()) };
+    anyhow::bail!(
+        "the restore of {} that began at {} has not finished: run `proxima-dashboard restore FILE` again, or \
+         `proxima-dashboard restore --undo` to have the database as it was before",
+        unfinished.file,
+        unfinished.began_at.format("%Y-%m-%d %H:%M UTC")
+    )
 }
 
 async fn start_embedded(args: &DataArgs, purpose: Use) -> anyhow::Result<EmbeddedPostgres> {

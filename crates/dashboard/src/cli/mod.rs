@@ -114,7 +114,7 @@ impl Command {
 
     /// A file that whoever calls it may read, and that the owner of the data perhaps may not.
     fn reads(&self) -> Option<&Path> {
-        if let Self::Restore(args) = self { Some(args.file()) } else { None }
+        if let Self::Restore(args) = self { args.file() } else { None }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `restore`: fills an empty database from a backup, whole or not at all.
+//! `restore`: fills an empty database from a backup, whole or not at all. From its first change to its last the database is
+//! marked, and nothing else works with it: killed at any point, it is run again, or undone.
 
 use super::archive::{self, Client, Manifest, Program};
 use super::database::{Database, Use};
@@ -6,6 +7,7 @@ use super::say;
 use crate::app::{Actor, audit};
 use crate::config::DataArgs;
 use anyhow::{Context as _, bail};
+use proxima_db::PgConnection;
 use proxima_db::anchor::{self, Stale};
 use proxima_db::backup::{self, Destination};
 use serde_json::json;
@@ -20,7 +22,8 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) data: DataArgs,
     /// The file that `backup` wrote.
-    file: PathBuf,
+    #[arg(required_unless_present = "undo")]
+    file: Option<PathBuf>,
     /// The file is the standard input: root opened it before it became the data folder's owner.
     #[arg(long, hide = true)]
     opened: bool,
@@ -30,19 +33,18 @@ pub(super) struct Args {
     /// With --replace: the name of the database that is replaced.
     #[arg(long, requires = "replace")]
     confirm: Option<String>,
+    /// Have the database as it was before a restore that did not finish.
+    #[arg(long, conflicts_with_all = ["file", "replace"])]
+    undo: bool,
 }
 
 impl Args {
-    pub(super) fn file(&self) -> &Path {
-        &self.file
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
-    fn open(&self) -> std::io::Result<File> {
-        if self.opened {
-            Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
-        } else {
-            File::open(&self.file)
-        }
+    fn open(&self, file: &Path) -> std::io::Result<File> {
+        if self.opened { Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?)) } else { File::open(file) }
     }
 }
 
@@ -53,8 +55,9 @@ struct Restored {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let shown = args.file.display();
-    let file = args.open().with_context(|| format!("cannot read {shown}"))?;
+    let Some(path) = &args.file else { return undo(&args).await };
+    let shown = path.display();
+    let file = args.open(path).with_context(|| format!("cannot read {shown}"))?;
     // To its end, before anything is touched.
     let manifest = archive::read(&file, &mut std::io::sink()).with_context(|| format!("{shown} is not restored"))?;
     if manifest.migration > backup::known_migration() {
@@ -64,7 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         );
     }
     let database = Database::connect(&args.data, 2, Use::Command).await?;
-    let restored = restore(&args, file, &manifest, &database).await;
+    let restored = restore(&args, path, file, &manifest, &database).await;
     database.close().await?;
     let Restored { incarnation, stale } = restored?;
     say(&format!(
@@ -86,34 +89,72 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     ))
 }
 
-async fn restore(args: &Args, file: File, manifest: &Manifest, database: &Database) -> anyhow::Result<Restored> {
+async fn undo(args: &Args) -> anyhow::Result<()> {
+    let database = Database::connect(&args.data, 2, Use::Command).await?;
+    let undone = async {
+        let mut connection = database.pool.acquire().await?;
+        alone(&mut connection).await?;
+        anyhow::Ok(backup::undo_restore(&mut connection).await?)
+    };
+    let undone = undone.await;
+    database.close().await?;
+    say(if undone? {
+        "The database is as it was before the restore."
+    } else {
+        "There is nothing to undo: no restore is unfinished. The database was not changed."
+    })
+}
+
+async fn alone(connection: &mut PgConnection) -> anyhow::Result<()> {
+    if !backup::restore_alone(connection).await? {
+        bail!("another restore works on this database: wait for its end");
+    }
+    Ok(())
+}
+
+async fn restore(
+    args: &Args,
+    path: &Path,
+    file: File,
+    manifest: &Manifest,
+    database: &Database,
+) -> anyhow::Result<Restored> {
     let mut connection = database.pool.acquire().await?;
+    alone(&mut connection).await?;
     let destination = backup::destination(&mut connection).await?;
-    if backup::running_dashboards(&mut connection).await? > 0 {
+    // What there was to confirm was confirmed to the one before.
+    let again = backup::unfinished(&mut connection).await?.is_some();
+    if !again && backup::running_dashboards(&mut connection).await? > 0 {
         bail!(
             "a dashboard runs on the database {}: stop every dashboard first (30 s after a crash it counts as stopped)",
             destination.name
         );
     }
-    if destination.tables > 0 {
+    if !again && destination.tables > 0 {
         confirm(args, &destination)?;
-        // Of a restore that was killed; what it had put aside is the database as it was.
-        backup::put_aside(&mut connection).await.context(
-            "what the database holds cannot be put aside (a schema proxima_before_restore of a restore that was killed \
-             holds the database of before it)",
-        )?;
     }
-    let mut command = Client::new(&database.url)?.command(Program::Restore, destination.postgres / 10_000)?;
+    let command = Client::new(&database.url)?.command(Program::Restore, destination.postgres / 10_000)?;
+    backup::begin_restore(&mut connection, &path.display().to_string()).await?;
+    match fill_and_end(file, command, manifest, database).await {
+        Ok(restored) => Ok(restored),
+        Err(error) => Err(match backup::undo_restore(&mut connection).await {
+            Ok(true) => error.context("the database is as it was"),
+            Ok(false) => error.context("it is not known whether the restore was finished: look with `doctor`"),
+            Err(undone) => error.context(format!(
+                "nor could the database be put back ({undone}): run this again, or `proxima-dashboard restore --undo`"
+            )),
+        }),
+    }
+}
+
+async fn fill_and_end(
+    file: File,
+    mut command: Command,
+    manifest: &Manifest,
+    database: &Database,
+) -> anyhow::Result<Restored> {
     command.args(["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]);
-    let filled = tokio::task::spawn_blocking(move || fill(&file, command)).await?;
-    if let Err(error) = filled {
-        if destination.tables > 0 {
-            backup::put_back(&mut connection).await?;
-        }
-        return Err(error.context("the database is as it was"));
-    }
-    backup::drop_aside(&mut connection).await?;
-    drop(connection);
+    tokio::task::spawn_blocking(move || fill(&file, command)).await??;
     proxima_db::migrate(&database.pool).await.context("the restored schema could not be brought up to date")?;
     let mut tx = database.pool.begin().await?;
     backup::forget_dashboards(&mut tx).await?;
@@ -125,6 +166,7 @@ async fn restore(args: &Args, file: File, manifest: &Manifest, database: &Databa
         "jobsEnded": stale.jobs, "sessionsEnded": stale.sessions,
     });
     audit::succeeded(&mut tx, &Actor::console(), "database.restore", None, metadata).await?;
+    backup::end_restore(&mut tx).await?;
     tx.commit().await?;
     Ok(Restored { incarnation, stale })
 }

@@ -23,6 +23,14 @@ impl Program {
             Self::Restore => "pg_restore",
         }
     }
+
+    /// What the server's list of connections shows.
+    fn shown_as(self) -> &'static str {
+        match self {
+            Self::Dump => "proxima-dashboard backup",
+            Self::Restore => proxima_db::backup::RESTORE_NAME,
+        }
+    }
 }
 
 /// How the programs reach the database.
@@ -71,7 +79,7 @@ impl Client {
     pub(crate) fn command(&self, program: Program, server: i32) -> anyhow::Result<Command> {
         let mut command = Command::new(find(program, server)?);
         command.arg(format!("--dbname={}", self.url)).stderr(Stdio::piped());
-        command.env("PGAPPNAME", "proxima-dashboard backup");
+        command.env("PGAPPNAME", program.shown_as());
         if let Some(password) = &self.password {
             command.env("PGPASSWORD", password);
         }

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::app::{App, audit_chain, keys};
-use crate::cli::database::Database;
+use crate::cli::database::{Database, must_be_whole};
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
@@ -64,6 +64,7 @@ pub(super) async fn database(args: &DataArgs, database: &Database) -> Vec<Findin
 }
 
 async fn schema(database: &Database) -> Result<String, String> {
+    must_be_whole(&database.pool).await.map_err(|unfinished| unfinished.to_string())?;
     match pool::missing_migrations(&database.pool).await {
         Ok(0) => Ok("reachable, schema up to date".to_owned()),
         Ok(count) => Err(format!("its schema lacks {count} changes: run `proxima-dashboard migrate`")),

@@ -1,7 +1,9 @@
 use super::*;
-use proxima_test_support::{audited, dump, rows_matching};
+use proxima_test_support::{audited, dump, rows_matching, wait_until};
 use proxima_types::ConfigGeneration;
+use sqlx::migrate::Migrate as _;
 use std::os::unix::fs::PermissionsExt as _;
+use tokio::process::Command;
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_backup_of_a_running_dashboard_is_restored_whole_and_opens_with_its_key_file_only(db: PgPool) {
@@ -135,4 +137,66 @@ async fn gateways_with_a_later_configuration_take_the_restored_one(db: PgPool) {
     takes(8083).await;
     let said = house.run(&["accept-restore"]).await;
     assert!(said.contains("nothing to accept"), "{said}");
+}
+
+/// Killed when `pg_restore` was done, a restore leaves what looks like a good database, with the sign-ins and jobs of the backup.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn nothing_works_with_a_database_whose_restore_was_killed_until_it_is_finished_or_undone(db: PgPool) {
+    let house = House::new(db).await;
+    let admin = house.admin().await;
+    house.gateway(&admin, "alice").await;
+    let file = house.data.join("first.backup");
+    let path = file.to_str().unwrap();
+    house.run(&["backup", "--output", path]).await;
+    house.gateway(&admin, "bob").await;
+    let House { db, url, data, process } = house;
+    process.stop().await;
+    let before = dump(&db).await;
+    let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&db).await.unwrap();
+    let folder = ["--data-dir", data.path().to_str().unwrap(), "--database-url", &url];
+    let command = async |args: &[&str]| run_program(PROGRAM, &[args, &folder].concat(), "").await;
+    let killed = async || {
+        // The restore waits for this lock when the backup's tables are there.
+        let mut migrating = db.acquire().await.unwrap();
+        migrating.lock().await.unwrap();
+        let args = [&["restore", path, "--replace", "--confirm", &name], &folder[..]].concat();
+        let mut restore = Command::new(PROGRAM).args(args).kill_on_drop(true).spawn().unwrap();
+        wait_until(&db, "SELECT to_regclass('restore_unfinished') IS NOT NULL AND to_regclass('users') IS NOT NULL")
+            .await;
+        restore.kill().await.unwrap();
+        migrating.unlock().await.unwrap();
+    };
+
+    killed().await;
+    let left = dump(&db).await;
+    assert!(!rows_matching(&db, "sessions", "true").await.is_empty(), "the state that nothing may work with");
+    let another = data.join("second.backup");
+    for refused in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["migrate"],
+        &["create-admin", "--username", "second"],
+        &["accept-restore", "--yes"],
+        &["backup", "--output", another.to_str().unwrap()],
+        &["doctor"],
+    ] {
+        let ended = command(refused).await;
+        assert_eq!(ended.code, Some(1), "{refused:?}: {ended:?}");
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains(&format!("the restore of {path} that began at ")), "{refused:?}: {said}");
+        assert!(said.contains("has not finished: run `proxima-dashboard restore FILE` again"), "{refused:?}: {said}");
+    }
+    assert_eq!(dump(&db).await, left, "none of them has changed anything");
+    let undone = command(&["restore", "--undo"]).await;
+    assert_eq!(undone.code, Some(0), "{undone:?}");
+    assert_eq!(dump(&db).await, before);
+
+    killed().await;
+    let restored = command(&["restore", path]).await;
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert!(rows_matching(&db, "sessions", "true").await.is_empty());
+    assert_eq!(rows_matching(&db, "users", "role = 'CUSTOMER'").await.len(), 1, "bob came after the backup");
+    assert_eq!(audited(&db, "database.restore").await.len(), 1);
+    let nothing = command(&["restore", "--undo"]).await;
+    assert!(nothing.stdout.contains("nothing to undo"), "{nothing:?}");
+    DashboardProcess::start(PROGRAM, &url, &data, &[]).await.stop().await;
 }
