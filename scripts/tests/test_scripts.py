@@ -17,7 +17,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
 
 
 def shell(function: str) -> subprocess.CompletedProcess:
-    sources = "".join(f". {SCRIPTS}/lib/{name}.sh; " for name in ("common", "step", "tools"))
+    sources = "".join(f". {SCRIPTS}/lib/{name}.sh; " for name in ("common", "step", "tools", "advisories"))
     program = f"set -euo pipefail; trap end_step EXIT; {sources}{function}"
     return subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
 
@@ -75,6 +75,32 @@ class ShellFunctions(unittest.TestCase):
                 result = subprocess.run([SCRIPTS.parent / script, "--nonsense"], capture_output=True, text=True, timeout=30)
                 self.assertEqual(result.returncode, 2)
                 self.assertEqual(len(result.stderr.strip().splitlines()), 1)
+
+
+class Advisories(unittest.TestCase):
+    CLEAN = '{ "auditReportVersion": 2, "vulnerabilities": {} }'
+    FOUND = '{ "auditReportVersion": 2, "vulnerabilities": { "left-pad": {} } }'
+    SILENT = '{ "message": "request failed, reason: getaddrinfo EAI_AGAIN" }'
+
+    def check(self, fetched=0, rust=0, npm=(CLEAN, 0), require=""):
+        answer, code = npm
+        cargo = f'case "$*" in *fetch*) return {fetched};; *) return {rust};; esac'
+        fakes = f"timeout() {{ shift; \"$@\"; }}; cargo() {{ {cargo}; }}; npm() {{ printf %s '{answer}'; return {code}; }}"
+        result = shell(f"{fakes}; PROXIMA_REQUIRE_ADVISORIES={require}; check_advisories")
+        return result.returncode, result.stdout.count("ADVISORIES NOT CHECKED")
+
+    def test_known_vulnerabilities_fail(self):
+        self.assertEqual(self.check(), (0, 0))
+        self.assertEqual(self.check(rust=1), (1, 0))
+        self.assertEqual(self.check(npm=(self.FOUND, 1)), (1, 0))
+
+    def test_unchecked_advisories_are_no_silent_success(self):
+        self.assertEqual(self.check(fetched=1), (0, 1))
+        self.assertEqual(self.check(npm=(self.SILENT, 1)), (0, 1))
+        self.assertEqual(self.check(fetched=1, npm=(self.SILENT, 1)), (0, 2))
+        self.assertEqual(self.check(fetched=1, require="1"), (1, 1))
+        self.assertEqual(self.check(npm=(self.SILENT, 1), require="1"), (1, 1))
+        self.assertEqual(self.check(fetched=1, npm=(self.FOUND, 1)), (1, 1))
 
 
 class Ports(unittest.TestCase):
