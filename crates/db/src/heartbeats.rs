@@ -168,12 +168,34 @@ fn signed64(number: u64) -> i64 {
 }
 
 /// Records what gateways reported. Each (server, install) may stand in the batch once; a report
-/// that is not newer than the recorded one, or is of a superseded boot, changes nothing.
+/// that is not newer than the recorded one, or is of a superseded boot, changes nothing, but for
+/// one that [`is alive after all`](believe_the_living).
 /// Returns the servers on which an install was seen for the first time.
 ///
 /// # Errors
 /// [`crate::DbError::Gone`] when a server was deleted in between: ask again.
 pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) -> DbResult<Vec<ServerId>> {
+    let mut recorded = record_newer(pool, reports).await?;
+    let is_recorded = |(server, report): &&(ServerId, &HeartbeatRequest)| {
+        recorded.iter().any(|row| (row.server_id, row.install_id) == (server.0, report.install_id.0))
+    };
+    if recorded.len() < reports.len() {
+        let refused: Vec<_> = reports.iter().filter(|report| !is_recorded(report)).copied().collect();
+        let alive = believe_the_living(pool, &refused).await?;
+        if !alive.is_empty() {
+            recorded.extend(record_newer(pool, &alive).await?);
+        }
+    }
+    Ok(recorded.into_iter().filter(|row| row.inserted).map(|row| ServerId(row.server_id)).collect())
+}
+
+struct Recorded {
+    server_id: Uuid,
+    install_id: Uuid,
+    inserted: bool,
+}
+
+async fn record_newer(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) -> DbResult<Vec<Recorded>> {
     let column = |text: fn(&HeartbeatRequest) -> String| -> Vec<String> {
         reports.iter().map(|(_, report)| text(report)).collect()
     };
@@ -192,7 +214,8 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
         reports.iter().map(|(_, report)| serde_json::to_value(report.counters).unwrap_or_default()).collect();
     let trusted_keys: Vec<Option<String>> =
         reports.iter().map(|(_, report)| report.trusted_keys.as_ref().map(|keys| keys.join(" "))).collect();
-    let inserted = sqlx::query!(
+    Ok(sqlx::query_as!(
+        Recorded,
         r#"INSERT INTO gateway_installs AS g (
                server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture, hostname,
                applied_incarnation, applied_number, rejected_incarnation, rejected_number, rejected_reason, counters,
@@ -218,7 +241,7 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
                trusted_keys = EXCLUDED.trusted_keys, last_heartbeat_at = EXCLUDED.last_heartbeat_at
            WHERE (g.boot_id = EXCLUDED.boot_id AND EXCLUDED.sequence > g.sequence)
               OR (g.boot_id <> EXCLUDED.boot_id AND NOT EXCLUDED.boot_id = ANY (g.previous_boot_ids))
-           RETURNING server_id, (xmax = 0) AS "inserted!""#,
+           RETURNING server_id, install_id, (xmax = 0) AS "inserted!""#,
         &reports.iter().map(|(server, _)| server.0).collect::<Vec<_>>(),
         &reports.iter().map(|(_, report)| report.install_id.0).collect::<Vec<_>>(),
         &reports.iter().map(|(_, report)| report.boot_id).collect::<Vec<_>>(),
@@ -238,8 +261,54 @@ pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) ->
         &trusted_keys as &[Option<String>],
     )
     .fetch_all(pool)
+    .await?)
+}
+
+/// No heartbeat is on its way for so long: gateways give up sooner.
+const ON_ITS_WAY: chrono::Duration = chrono::Duration::seconds(20);
+
+/// Of reports that were not recorded, those of a process that was superseded by mistake. Nobody can tell the first heartbeat of
+/// a new process from a late one of a process that ended unheard before the present one began: it supersedes the living. But
+/// the dead do not speak on. A superseded process that is heard twice, with a rising count and [`ON_ITS_WAY`] apart, while the
+/// one in its place says nothing, is the living one: it is superseded no longer, and its report can be recorded.
+async fn believe_the_living<'a>(
+    pool: &PgPool,
+    refused: &[(ServerId, &'a HeartbeatRequest)],
+) -> DbResult<Vec<(ServerId, &'a HeartbeatRequest)>> {
+    let alive = sqlx::query!(
+        r#"WITH late AS (
+               SELECT b.*, n.since,
+                      COALESCE(n.boot_id = b.boot_id AND g.last_heartbeat_at < n.since, false) AS speaks_on
+               FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[]) AS b(server_id, install_id, boot_id, sequence)
+               CROSS JOIN LATERAL (SELECT * FROM gateway_installs g WHERE g.server_id = b.server_id
+                                   AND g.install_id = b.install_id AND b.boot_id = ANY (g.previous_boot_ids) LIMIT 1) g
+               LEFT JOIN gateway_returns n ON n.server_id = b.server_id AND n.install_id = b.install_id
+               -- A repeated one says nothing new.
+               WHERE n.boot_id IS DISTINCT FROM b.boot_id OR b.sequence > n.sequence
+               ORDER BY 1, 2),
+           noted AS (
+               INSERT INTO gateway_returns AS r (server_id, install_id, boot_id, sequence, since)
+               SELECT server_id, install_id, boot_id, sequence, CASE WHEN speaks_on THEN since ELSE clock_timestamp() END
+               FROM late
+               ON CONFLICT (server_id, install_id) DO UPDATE SET
+                   boot_id = EXCLUDED.boot_id, sequence = EXCLUDED.sequence, since = EXCLUDED.since)
+           UPDATE gateway_installs g SET previous_boot_ids = array_remove(g.previous_boot_ids, late.boot_id)
+           FROM late
+           WHERE g.server_id = late.server_id AND g.install_id = late.install_id AND late.speaks_on
+             AND clock_timestamp() - late.since >= $5
+           RETURNING g.server_id, g.install_id"#,
+        &refused.iter().map(|(server, _)| server.0).collect::<Vec<_>>(),
+        &refused.iter().map(|(_, report)| report.install_id.0).collect::<Vec<_>>(),
+        &refused.iter().map(|(_, report)| report.boot_id).collect::<Vec<_>>(),
+        &refused.iter().map(|(_, report)| signed64(report.sequence)).collect::<Vec<_>>(),
+        crate::servers::interval(ON_ITS_WAY),
+    )
+    .fetch_all(pool)
     .await?;
-    Ok(inserted.into_iter().filter(|row| row.inserted).map(|row| ServerId(row.server_id)).collect())
+    let is_alive = |(server, report): &&(ServerId, &HeartbeatRequest)| {
+        alive.iter().any(|row| (row.server_id, row.install_id) == (server.0, report.install_id.0))
+    };
+    Ok(refused.iter().filter(is_alive).copied().collect())
 }
 
 fn phase_text(phase: Phase) -> &'static str {

@@ -187,3 +187,53 @@ async fn refused_keys_leave_no_trace_of_life(db: PgPool) {
     }
     assert_eq!(recorded(&app.db).await, before, "only an authenticated 200 is a successful heartbeat");
 }
+
+/// A process that is superseded by the late first heartbeat of one that ended unheard comes back by speaking on; what is late,
+/// repeated, or of a process whose successor speaks, does not.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn who_speaks_on_was_superseded_by_mistake(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let mut gateway = app.gateway(&customer).await;
+    let late = serde_json::to_vec(&gateway.report()).unwrap();
+    gateway.restart();
+    gateway.beat().await;
+    let present = async || recorded(&app.db).await[0]["boot_id"].as_str().unwrap().to_owned();
+    let living = gateway.boot_id.to_string();
+    assert_eq!(present().await, living);
+    TestGateway::expect_status(&gateway.send(late.clone()).await, "ACTIVE");
+    assert_ne!(present().await, living, "nobody can tell it from a new process");
+    // All that was said was said half a minute ago.
+    let later = async || {
+        let script = "UPDATE gateway_returns SET since = since - interval '30 s';
+                      UPDATE gateway_installs SET last_heartbeat_at = last_heartbeat_at - interval '30 s'";
+        sqlx::raw_sql(script).execute(&app.db).await.unwrap();
+    };
+    let first = serde_json::to_vec(&gateway.report()).unwrap();
+    let before = recorded(&app.db).await;
+    gateway.send(first.clone()).await;
+    gateway.beat().await;
+    assert_eq!(recorded(&app.db).await, before, "two at once may both have been on their way");
+    later().await;
+    let before = recorded(&app.db).await;
+    gateway.send(first).await;
+    assert_eq!(recorded(&app.db).await, before, "a repeated one says nothing new");
+    gateway.beat().await;
+    assert_eq!((present().await, status(&admin, &customer).await), (living.clone(), "ONLINE".to_owned()));
+    later().await;
+    let before = recorded(&app.db).await;
+    gateway.send(late).await;
+    assert_eq!(recorded(&app.db).await, before, "the dead one is superseded now");
+
+    // Of a process that was restarted for good.
+    let reports: Vec<Vec<u8>> = (0..3).map(|_| serde_json::to_vec(&gateway.report()).unwrap()).collect();
+    gateway.restart();
+    gateway.beat().await;
+    for report in reports {
+        gateway.send(report).await;
+        assert_eq!(present().await, gateway.boot_id.to_string());
+        later().await;
+        gateway.beat().await;
+    }
+    assert_eq!(status(&admin, &customer).await, "ONLINE");
+}
