@@ -200,15 +200,36 @@ pub async fn fail(
     Ok(())
 }
 
-/// The account at an authority: its row and its sealed credentials.
+/// The account at an authority.
+#[derive(Debug, Clone)]
+pub struct AccountRow {
+    pub id: Uuid,
+    pub credentials_ciphertext: Vec<u8>,
+    /// The address that the authority was told.
+    pub contact: Option<String>,
+    /// The key that bound it to an external account.
+    pub external_key_id: Option<String>,
+}
+
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn account(connection: &mut PgConnection, directory: &str) -> DbResult<Option<AccountRow>> {
+    Ok(sqlx::query_as!(
+        AccountRow,
+        "SELECT id, credentials_ciphertext, contact, external_key_id FROM acme_accounts WHERE directory = $1",
+        directory
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Remembers what the authority was told.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn account(connection: &mut PgConnection, directory: &str) -> DbResult<Option<(Uuid, Vec<u8>)>> {
-    Ok(sqlx::query!("SELECT id, credentials_ciphertext FROM acme_accounts WHERE directory = $1", directory)
-        .fetch_optional(connection)
-        .await?
-        .map(|row| (row.id, row.credentials_ciphertext)))
+pub async fn set_contact(connection: &mut PgConnection, account: Uuid, contact: Option<&str>) -> DbResult<()> {
+    sqlx::query!("UPDATE acme_accounts SET contact = $2 WHERE id = $1", account, contact).execute(connection).await?;
+    Ok(())
 }
 
 /// Forgets the account: the authority does not know it any more, or its credentials cannot be opened.
@@ -224,18 +245,15 @@ pub async fn forget_account(connection: &mut PgConnection, directory: &str) -> D
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn replace_account(
-    connection: &mut PgConnection,
-    id: Uuid,
-    directory: &str,
-    credentials: &[u8],
-) -> DbResult<()> {
+pub async fn replace_account(connection: &mut PgConnection, directory: &str, account: &AccountRow) -> DbResult<()> {
     forget_account(&mut *connection, directory).await?;
     sqlx::query!(
-        "INSERT INTO acme_accounts (id, directory, credentials_ciphertext) VALUES ($1, $2, $3)",
-        id,
+        "INSERT INTO acme_accounts (id, directory, credentials_ciphertext, contact, external_key_id) VALUES ($1, $2, $3, $4, $5)",
+        account.id,
         directory,
-        credentials
+        account.credentials_ciphertext,
+        account.contact,
+        account.external_key_id
     )
     .execute(connection)
     .await?;

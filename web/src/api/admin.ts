@@ -14,6 +14,12 @@ export const settingsQuery = queryOptions({
   queryFn: ({ signal }) => unwrap(api.GET('/api/v1/settings', { signal })),
 });
 
+export const certificateQuery = queryOptions({
+  queryKey: ['settings', 'certificate'],
+  queryFn: ({ signal }) => unwrap(api.GET('/api/v1/settings/certificate', { signal })),
+  refetchInterval: 60_000,
+});
+
 export function useUpdateSettings() {
   const client = useQueryClient();
   return useMutation({

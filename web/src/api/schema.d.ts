@@ -1232,6 +1232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The dashboard's certificate
+         * @description Of the dashboard that answers. It is set up in its configuration, never here.
+         */
+        get: operations["settings_certificate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1510,11 +1530,44 @@ export interface components {
             /** Format: date-time */
             expiresAt: string;
         };
+        /** @description The certificate that the dashboard which answers serves. */
+        Certificate: {
+            state: components["schemas"]["CertificateState"];
+            host: string | null;
+            /** @description URL of the directory of the authority that issues and renews it; `null` for certificate files. */
+            authority: string | null;
+            /** @description Who signed it. */
+            issuer: string | null;
+            /** Format: date-time */
+            notAfter: string | null;
+            /**
+             * Format: date-time
+             * @description When the authority is asked for the next one.
+             */
+            renewAt: string | null;
+            /** @description What is wrong, in sentences; the authority's own words among them. */
+            problems: string[];
+            /**
+             * Format: date-time
+             * @description When the last attempt was made, if it failed.
+             */
+            failedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the next one is, after one that failed.
+             */
+            nextAttemptAt: string | null;
+        };
         /**
          * @description SHA-256 of a certificate's DER, as text `sha256:` + 64 lower-case hexadecimal digits. What a
          *     dashboard pins.
          */
         CertificateFingerprint: string;
+        /**
+         * @description How it stands.
+         * @enum {string}
+         */
+        CertificateState: "NOT_HERE" | "ORDERED" | "MISSING" | "GOOD" | "AT_RISK" | "ENDED";
         ChangePasswordRequest: {
             currentPassword: string;
             /** @description 8 characters to 72 bytes. */
@@ -8819,6 +8872,59 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database does not answer, or too much at once: Retry-After says when */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settings_certificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -43,6 +43,7 @@ describe('signing in and out', () => {
       'GET /me': UNAUTHENTICATED,
       ...QUIET,
       'POST /auth/login': { body: ADMIN },
+      'GET /settings/certificate': { body: { state: 'NOT_HERE', problems: [] } },
       'GET /settings': { body: { dashboardIpAllowlist: [], outboundAllowlist: [], offlineLimitDays: null, updatedAt: null } },
     });
     const { router, user } = open('/admin/settings');

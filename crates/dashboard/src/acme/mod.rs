@@ -6,7 +6,7 @@ mod challenge;
 mod order;
 
 pub use challenge::{ALPN, certificate as challenge_certificate};
-pub use order::{Issued, Show, account_is_gone, open_account, order, register};
+pub use order::{Issued, Show, account_is_gone, change_contact, open_account, order, register};
 
 use std::path::PathBuf;
 use zeroize::Zeroizing;

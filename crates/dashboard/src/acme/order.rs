@@ -49,7 +49,7 @@ impl Issued {
 /// # Errors
 /// What the authority says, or why it cannot be asked.
 pub async fn register(authority: &Authority) -> anyhow::Result<(Account, Credentials)> {
-    let contact = authority.contact.as_ref().map(|address| format!("mailto:{address}"));
+    let contact = contact_url(authority);
     let contact: Vec<&str> = contact.as_deref().into_iter().collect();
     let account = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let external = authority.external_account.as_ref().map(external_key).transpose()?;
@@ -71,6 +71,21 @@ pub async fn open_account(authority: &Authority, credentials: &Credentials) -> a
         .from_credentials(credentials)
         .await
         .with_context(|| format!("{} cannot be asked", authority.directory))
+}
+
+/// Tells the authority the contact of the settings, in place of the one before.
+///
+/// # Errors
+/// What the authority says of it.
+pub async fn change_contact(account: &Account, authority: &Authority) -> anyhow::Result<()> {
+    let contact = contact_url(authority);
+    let contact: Vec<&str> = contact.as_deref().into_iter().collect();
+    let told = account.update_contacts(&contact).await;
+    told.with_context(|| format!("{} does not take the acme_contact of the settings", authority.directory))
+}
+
+fn contact_url(authority: &Authority) -> Option<String> {
+    authority.contact.as_ref().map(|address| format!("mailto:{address}"))
 }
 
 fn builder(authority: &Authority) -> anyhow::Result<instant_acme::AccountBuilder> {

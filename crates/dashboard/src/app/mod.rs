@@ -36,7 +36,7 @@ use crate::keyring::Keyring;
 use passwords::PasswordHasher;
 use proxima_db::{PgPool, Tx};
 use sqlx::postgres::types::PgInterval;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,8 @@ pub struct App {
     pub leaving: CancellationToken,
     /// Sends webhooks and e-mail: `jobs::notifications`.
     pub notifier: notifications::Notifier,
+    /// What this process answers TLS with; nothing where it does not.
+    pub certificate_shown: OnceLock<Box<dyn Fn() -> certificates::Shown + Send + Sync>>,
     pub config: AppConfig,
 }
 
@@ -101,6 +103,7 @@ impl App {
             passkeys,
             leaving: CancellationToken::new(),
             notifier: notifications::Notifier::default(),
+            certificate_shown: OnceLock::new(),
             config,
         }))
     }

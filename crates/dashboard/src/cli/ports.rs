@@ -1,7 +1,8 @@
 //! The ports of `serve`: opened before anything else, served once the dashboard is ready.
 
 use crate::acme::{Authority, ExternalAccount};
-use crate::app::{App, certificates};
+use crate::app::App;
+use crate::app::certificates::{self, Questions, Shown, ShownCertificate};
 use crate::config::ServeArgs;
 use crate::http;
 use crate::jobs::certificate::Certificates;
@@ -10,6 +11,7 @@ use crate::listen::{self, Ending, Options, Times};
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
+use chrono::DateTime;
 use listenfd::ListenFd;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -78,6 +80,9 @@ impl Ports {
             Some(authority) => have_issued(app, authority, tls, reloads, ending),
             None => tokio::spawn(Arc::clone(tls).follow(reloads)),
         });
+        if let Some(tls) = &self.tls {
+            show(app, args, tls);
+        }
         let ordered = args.acme.is_some();
         let options = Options {
             name: "main",
@@ -111,6 +116,29 @@ impl Ports {
     }
 }
 
+/// Lets admins see what is served.
+fn show(app: &App, args: &ServeArgs, tls: &Arc<Tls>) {
+    let authority = authority(args);
+    let Some(host) = authority.as_ref().map(|it| it.host.clone()).or_else(|| tls_files(args).map(|files| files.host))
+    else {
+        return;
+    };
+    let (directory, tls) = (authority.map(|authority| authority.directory), Arc::clone(tls));
+    let shown = move || Shown {
+        host: host.clone(),
+        authority: directory.clone(),
+        certificate: tls.served().and_then(|served| {
+            Some(ShownCertificate {
+                issuer: served.issuer.clone(),
+                not_after: DateTime::from_timestamp(served.not_after, 0)?,
+                defects: served.defects.clone(),
+            })
+        }),
+    };
+    // Once for each process.
+    let _ = app.certificate_shown.set(Box::new(shown));
+}
+
 /// Answers the authority's questions, and keeps the certificate.
 fn have_issued(
     app: &Arc<App>,
@@ -120,9 +148,13 @@ fn have_issued(
     ending: &Ending,
 ) -> JoinHandle<()> {
     let (asked, host) = (Arc::clone(app), authority.host.clone());
-    tls.answer_challenges(Box::new(move || {
+    let questions = Arc::new(Questions::new(move || {
         let (app, host) = (Arc::clone(&asked), host.clone());
         Box::pin(async move { certificates::challenge(&app, &host).await })
+    }));
+    tls.answer_challenges(Box::new(move || {
+        let questions = Arc::clone(&questions);
+        Box::pin(async move { questions.answer().await })
     }));
     let certificates = Certificates::new(Arc::clone(app), authority, Arc::clone(tls));
     tokio::spawn(certificates.run(reloads, ending.closing.clone()))

@@ -46,10 +46,19 @@ impl Certificates {
     }
 
     async fn follow(&mut self, asked: &mut mpsc::Receiver<Reload>) {
-        let mut now = false;
+        let (mut now, mut settings_are_new) = (false, true);
         loop {
             if let Err(error) = self.round(now).await {
                 tracing::warn!(error = ?anyhow::Error::from(error), "the certificate could not be looked after; trying again");
+            }
+            if now || settings_are_new {
+                settings_are_new = false;
+                if let Err(error) = certificates::follow_settings(&self.app, &self.authority).await {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "the authority's account is as before; the next start or reload tries again"
+                    );
+                }
             }
             now = match tokio::time::timeout(EVERY, asked.recv()).await {
                 Ok(None) => return,

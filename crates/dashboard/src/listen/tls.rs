@@ -88,9 +88,21 @@ enum Source {
     },
 }
 
+/// The certificate that is served, in words.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// Organization and name of whoever signed it.
+    pub issuer: String,
+    /// Seconds since 1970.
+    pub not_after: i64,
+    /// Why browsers or gateways refuse it.
+    pub defects: Vec<String>,
+}
+
 /// TLS 1.2 and 1.3 with the certificate of now.
 pub struct Tls {
     source: Source,
+    served: ArcSwapOption<Served>,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
@@ -121,7 +133,7 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Gateways come back every minute: a resumed session costs no signature.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Arc::new(Self { source, current, config: Arc::new(config) }))
+        Ok(Arc::new(Self { source, served: ArcSwapOption::empty(), current, config: Arc::new(config) }))
     }
 
     /// Who knows what an authority looks for; said once, before the first order.
@@ -167,7 +179,15 @@ impl Tls {
         for defect in &pair.defects {
             tracing::error!("{defect}");
         }
-        self.current.0.store(Some(pair.key));
+        let Pair { key, issuer, not_after, defects } = pair;
+        self.served.store(Some(Arc::new(Served { issuer, not_after, defects })));
+        self.current.0.store(Some(key));
+    }
+
+    /// None before an authority has issued the first.
+    #[must_use]
+    pub fn served(&self) -> Option<Arc<Served>> {
+        self.served.load_full()
     }
 
     /// Follows the files until the process ends: when they change, and when it is asked to. Connections stay. A new

@@ -58,6 +58,14 @@ async fn every_bad_entry_is_named(db: PgPool) {
     assert_eq!(audited(&app.db, "settings.update").await.len(), 2);
 }
 
+/// Its states are `app::certificates`' own tests; what is served, the authority's.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_dashboard_without_a_certificate_of_its_own_says_so(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let said = app.admin().await.get("/api/v1/settings/certificate").await.expect(200);
+    assert_eq!((&said["state"], &said["problems"], &said["notAfter"]), (&json!("NOT_HERE"), &json!([]), &Value::Null));
+}
+
 /// Which private ranges the dashboard may connect to is the operator's, and no customer's business.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn outbound_ranges_stay_unless_they_are_given(db: PgPool) {

@@ -1,14 +1,23 @@
+import { Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { settingsQuery } from '@/api/admin';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
 import { ErrorState, LoadingLines } from '@/components/States';
+import { CertificateSection } from './CertificateSection';
 import { SettingsForm } from './SettingsForm';
 import { SettingsTabs } from './SettingsTabs';
 
 export function SettingsPage() {
   const settings = useQuery(settingsQuery);
-  if (settings.data !== undefined) return <SettingsForm settings={settings.data} />;
+  if (settings.data !== undefined) {
+    return (
+      <Stack gap="md" style={{ maxWidth: 760 }}>
+        <SettingsForm settings={settings.data} />
+        <CertificateSection />
+      </Stack>
+    );
+  }
   return (
     <div style={{ maxWidth: 760 }}>
       <PageHeader title="Settings" purpose="What holds for every server of this dashboard." />

@@ -1,5 +1,6 @@
 //! Platform settings, and the part of them that customers see.
 
+mod certificate;
 mod get;
 mod platform;
 mod update;
@@ -14,6 +15,7 @@ use utoipa_axum::routes;
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get::settings_get, update::settings_update))
+        .routes(routes!(certificate::settings_certificate))
         .routes(routes!(platform::platform_get))
 }
 

@@ -6,11 +6,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 
 /// A certificate that can be served.
 pub struct Pair {
     pub(super) key: Arc<CertifiedKey>,
+    /// Organization and name of whoever signed it.
+    pub issuer: String,
     /// Seconds since 1970.
     pub not_after: i64,
     /// Why browsers or gateways will refuse it, although it can be served.
@@ -44,8 +46,8 @@ impl Pair {
             )
         })?;
         let mut defects = Vec::new();
-        let not_after = look(&certified.cert, cert, host, now, &mut defects)?;
-        Ok(Self { key: Arc::new(certified), not_after, defects })
+        let (issuer, not_after) = look(&certified.cert, cert, host, now, &mut defects)?;
+        Ok(Self { key: Arc::new(certified), issuer, not_after, defects })
     }
 }
 
@@ -55,7 +57,7 @@ fn look(
     host: &str,
     now: UnixTime,
     defects: &mut Vec<String>,
-) -> anyhow::Result<i64> {
+) -> anyhow::Result<(String, i64)> {
     let parsed = chain
         .iter()
         .map(|cert| X509Certificate::from_der(cert).map(|(_, parsed)| parsed))
@@ -88,5 +90,12 @@ fn look(
     if rustls::client::verify_server_name(&end, &name).is_err() {
         defects.push(format!("{shown} is not for {host}, the host of the public URL: have one issued for it"));
     }
-    Ok(own.validity().not_after.timestamp())
+    Ok((name_of(own.issuer()), own.validity().not_after.timestamp()))
+}
+
+/// "Let's Encrypt, R11".
+fn name_of(issuer: &X509Name<'_>) -> String {
+    let parts = issuer.iter_organization().chain(issuer.iter_common_name());
+    let parts: Vec<&str> = parts.filter_map(|part| part.as_str().ok()).collect();
+    if parts.is_empty() { issuer.to_string() } else { parts.join(", ") }
 }

@@ -5,7 +5,8 @@ mod pebble;
 use crate::PROGRAM;
 use pebble::{Pebble, free_port};
 use proxima_dashboard::acme;
-use proxima_test_support::{DashboardProcess, Folder, database_url, rows_matching, run_program, wait_until};
+use proxima_test_support::{DashboardProcess, Folder, PASSWORD, database_url, rows_matching, run_program, wait_until};
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::time::Duration;
 
@@ -25,9 +26,23 @@ fn settings(pebble: &Pebble, port: u16) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// On `port` alone: the flag of [`DashboardProcess::start`] would win over the variable.
 async fn start(pebble: &Pebble, url: &str, data: &Folder, port: u16) -> DashboardProcess {
-    let settings = settings(pebble, port);
+    start_with(pebble, url, data, port, &[]).await
+}
+
+/// With some settings changed. On `port` alone: the flag of [`DashboardProcess::start`] would win over the variable.
+async fn start_with(
+    pebble: &Pebble,
+    url: &str,
+    data: &Folder,
+    port: u16,
+    changed: &[(&'static str, &str)],
+) -> DashboardProcess {
+    let mut settings = settings(pebble, port);
+    for (name, value) in changed {
+        settings.retain(|(known, _)| known != name);
+        settings.push((name, (*value).to_owned()));
+    }
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     DashboardProcess::start_on(PROGRAM, &format!("127.0.0.1:{port}"), url, data, &settings).await
 }
@@ -45,13 +60,7 @@ async fn waited<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 
 /// Whether a browser that trusts the authority is served there.
 async fn is_served(pebble: &Pebble, port: u16) -> Option<Vec<u8>> {
-    let client = reqwest::Client::builder()
-        .tls_certs_only([pebble.root().await])
-        .tls_info(true)
-        .resolve(HOST, format!("127.0.0.1:{port}").parse().unwrap())
-        .build()
-        .unwrap();
-    let answer = client.get(format!("https://{HOST}:{port}/healthz")).send().await.ok()?;
+    let answer = browser(pebble, port).await.get(format!("https://{HOST}:{port}/healthz")).send().await.ok()?;
     assert_eq!(answer.status(), 200);
     Some(answer.extensions().get::<reqwest::tls::TlsInfo>()?.peer_certificate()?.to_vec())
 }
@@ -77,6 +86,15 @@ async fn several_dashboards_have_one_certificate_issued_and_renewed(db: PgPool) 
     let served = waited("the first serves it", async || is_served(&pebble, first_port).await).await;
     let same = waited("the second takes it", async || is_served(&pebble, second_port).await).await;
     assert_eq!(served, same);
+    let said = reported(&pebble, first_port, &url, &data).await;
+    assert_eq!(
+        (&said["state"], &said["host"], &said["problems"]),
+        (&json!("GOOD"), &json!(HOST), &json!([])),
+        "{said}"
+    );
+    assert_eq!(said["authority"], pebble.directory);
+    assert!(said["issuer"].as_str().unwrap().contains("Pebble"), "{said}");
+    assert!(said["renewAt"].as_str() < said["notAfter"].as_str() && said["failedAt"].is_null(), "{said}");
     assert!(
         doctor(&pebble, &url, &data, first_port)
             .await
@@ -93,6 +111,32 @@ async fn several_dashboards_have_one_certificate_issued_and_renewed(db: PgPool) 
     assert_eq!(audited.len(), 3, "{audited:?}");
     assert_eq!(rows_matching(&db, "acme_accounts", "true").await.len(), 1, "one account for all");
     nothing_secret(&db, &[first.output(), second.output()]).await;
+}
+
+/// What an admin is told of it.
+async fn reported(pebble: &Pebble, port: u16, url: &str, data: &Folder) -> Value {
+    let folder = data.path().to_str().unwrap();
+    let made = ["create-admin", "--password-stdin", "--database-url", url, "--data-dir", folder];
+    assert_eq!(run_program(PROGRAM, &made, PASSWORD).await.code, Some(0));
+    let client = browser(pebble, port).await;
+    let form = json!({ "username": "admin", "password": PASSWORD });
+    let url = |path: &str| format!("https://{HOST}:{port}/api/v1/{path}");
+    let answer = client.post(url("auth/login")).json(&form).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    let cookies: Vec<&str> = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next()).collect();
+    let cookie = cookies.join("; ");
+    client.get(url("settings/certificate")).header("cookie", cookie).send().await.unwrap().json().await.unwrap()
+}
+
+/// One that trusts the authority.
+async fn browser(pebble: &Pebble, port: u16) -> reqwest::Client {
+    reqwest::Client::builder()
+        .tls_certs_only([pebble.root().await])
+        .tls_info(true)
+        .resolve(HOST, format!("127.0.0.1:{port}").parse().unwrap())
+        .build()
+        .unwrap()
 }
 
 async fn doctor(pebble: &Pebble, url: &str, data: &Folder, port: u16) -> String {
@@ -115,6 +159,46 @@ async fn nothing_secret(db: &PgPool, logs: &[String]) {
     for log in logs {
         assert!(!log.contains("PRIVATE KEY") && !log.contains("key_pkcs8") && !log.contains(pebble::EAB_KEY), "{log}");
     }
+}
+
+/// A contact reaches the authority at the next start; another external key, with the next order, by a new account.
+#[sqlx::test(migrations = false)]
+async fn the_account_follows_the_settings(db: PgPool) {
+    let port = free_port();
+    let pebble = Pebble::start(port).await;
+    let (url, data) = (database_url(&db), Folder::new());
+    let account = async || rows_matching(&db, "acme_accounts", "true").await.pop().unwrap();
+    let first = start(&pebble, &url, &data, port).await;
+    let served = waited("it is issued", async || is_served(&pebble, port).await).await;
+    let made = account().await;
+    assert_eq!((&made["contact"], &made["external_key_id"]), (&json!("operations@example.com"), &json!("kid-1")));
+    first.stop().await;
+
+    let night = ("PROXIMA_ACME_CONTACT", "night@example.com");
+    let second = start_with(&pebble, &url, &data, port, &[night]).await;
+    wait_until(&db, "SELECT contact = 'night@example.com' FROM acme_accounts").await;
+    assert_eq!(account().await["id"], made["id"], "the same account");
+    assert!(second.stop().await.1.contains("was told the new contact"));
+
+    // The authority is not reached: nothing is remembered, and the dashboard serves.
+    let elsewhere = data.join("another.pem");
+    std::fs::write(&elsewhere, rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap().cert.pem()).unwrap();
+    let nowhere = [("PROXIMA_ACME_CONTACT", "day@example.com"), ("PROXIMA_ACME_CA", elsewhere.to_str().unwrap())];
+    let third = start_with(&pebble, &url, &data, port, &nowhere).await;
+    let warned = async || third.output().contains("the authority's account is as before").then_some(());
+    waited("it is said", warned).await;
+    assert_eq!(is_served(&pebble, port).await.as_ref(), Some(&served));
+    assert_eq!(account().await["contact"], "night@example.com");
+    third.stop().await;
+
+    sqlx::query("UPDATE acme_certificates SET renew_at = now()").execute(&db).await.unwrap();
+    let fourth = start_with(&pebble, &url, &data, port, &[night, ("PROXIMA_ACME_EAB_KEY_ID", "kid-2")]).await;
+    let renewed = async || is_served(&pebble, port).await.filter(|now| *now != served);
+    waited("it is renewed", renewed).await;
+    let bound = account().await;
+    assert_eq!((&bound["contact"], &bound["external_key_id"]), (&json!("night@example.com"), &json!("kid-2")));
+    assert_ne!(bound["id"], made["id"], "an account is bound once, when it is made");
+    fourth.stop().await;
 }
 
 /// A master key that is gone does not end HTTPS, and costs the authority one certificate.

@@ -57,7 +57,7 @@ impl Pebble {
             "tlsPort": validated,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": true,
-            "externalAccountMACKeys": { "kid-1": EAB_KEY },
+            "externalAccountMACKeys": { "kid-1": EAB_KEY, "kid-2": EAB_KEY },
         }});
         let file = folder.join("config.json");
         std::fs::write(&file, config.to_string()).unwrap();

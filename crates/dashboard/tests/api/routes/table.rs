@@ -217,6 +217,7 @@ pub const ROWS: &[Row] = &[
     row("PUT", "/api/v1/audit/retention", retention, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("PUT", "/api/v1/settings", settings, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
+    row("GET", "/api/v1/settings/certificate", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/keys", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/notifications/events", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),
     row("GET", "/api/v1/notifications/settings", no_body, [401, 401, 401, 403, NONE, NONE, 200, NONE]),

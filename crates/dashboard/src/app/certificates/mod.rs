@@ -1,9 +1,16 @@
 //! The certificate of the public URL, issued by an authority (`acme`): one for all dashboards on the database. Whoever finds it
 //! due has it renewed; the others take what it stored.
 
+mod account;
+mod questions;
+mod report;
+
+pub use account::follow_settings;
+pub use questions::Questions;
+pub use report::{CertificateState, Report, Shown, ShownCertificate, report};
+
 use super::{Actor, App, AppResult, audit, commit};
-use crate::acme::{self, Authority, Credentials, Issued};
-use crate::entropy::EntropyExt as _;
+use crate::acme::{self, Authority, Issued};
 use crate::keyring::Place;
 use chrono::Duration;
 use futures_util::FutureExt as _;
@@ -64,10 +71,6 @@ fn key_place(id: Uuid) -> Place<'static> {
     Place { table: "acme_certificates", row: id, column: "key" }
 }
 
-fn account_place(id: Uuid) -> Place<'static> {
-    Place { table: "acme_accounts", row: id, column: "credentials" }
-}
-
 /// The digest for the authority's question at `host`, if there is one now.
 pub async fn challenge(app: &App, host: &str) -> Option<[u8; 32]> {
     let mut connection = app.db.acquire().await.ok()?;
@@ -117,14 +120,7 @@ pub async fn let_go(app: &App, claimant: Uuid) {
 }
 
 async fn issue(app: &App, authority: &Authority, claim: Claim) -> anyhow::Result<Issued> {
-    let account = match credentials(app, authority).await? {
-        Some(credentials) => acme::open_account(authority, &credentials).await?,
-        None => {
-            let (account, credentials) = acme::register(authority).await?;
-            keep_account(app, authority, &credentials).await;
-            account
-        }
-    };
+    let account = account::have(app, authority).await?;
     let show = |digest| show(app, claim, digest).boxed();
     let issued = acme::order(&account, &authority.host, &show).await;
     if issued.as_ref().is_err_and(acme::account_is_gone) {
@@ -137,26 +133,6 @@ async fn issue(app: &App, authority: &Authority, claim: Claim) -> anyhow::Result
 async fn show(app: &App, claim: Claim, digest: [u8; 32]) -> anyhow::Result<()> {
     let mut connection = app.db.acquire().await?;
     Ok(db::show_challenge(&mut connection, claim, &digest, interval(LEASE)).await?)
-}
-
-async fn credentials(app: &App, authority: &Authority) -> anyhow::Result<Option<Credentials>> {
-    let mut connection = app.db.acquire().await?;
-    let Some((id, sealed)) = db::account(&mut connection, &authority.directory).await? else { return Ok(None) };
-    Ok(app.keyring.open_sealed(account_place(id), &sealed).ok())
-}
-
-/// Without it the next order makes an account anew, which costs nothing.
-async fn keep_account(app: &App, authority: &Authority, credentials: &Credentials) {
-    let id = app.entropy.uuid();
-    let kept = async {
-        let sealed = app.keyring.seal(account_place(id), credentials, app.entropy.as_ref())?;
-        let mut tx = app.begin().await?;
-        db::replace_account(&mut tx, id, &authority.directory, &sealed).await?;
-        anyhow::Ok(commit(tx).await?)
-    };
-    if let Err(error) = kept.await {
-        tracing::warn!(error = format!("{error:#}"), "the account at the certificate authority could not be stored");
-    }
 }
 
 async fn keep(app: &App, authority: &Authority, claim: Claim, issued: &Issued) -> anyhow::Result<()> {
