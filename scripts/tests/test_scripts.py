@@ -84,7 +84,7 @@ class Advisories(unittest.TestCase):
 
     def check(self, fetched=0, rust=0, npm=(CLEAN, 0), require=""):
         answer, code = npm
-        cargo = f'case "$*" in *fetch*) return {fetched};; *) return {rust};; esac'
+        cargo = f'case "$*" in *"fetch db"*) return {fetched};; *) return {rust};; esac'
         fakes = f"timeout() {{ shift; \"$@\"; }}; cargo() {{ {cargo}; }}; npm() {{ printf %s '{answer}'; return {code}; }}"
         result = shell(f"{fakes}; PROXIMA_REQUIRE_ADVISORIES={require}; check_advisories")
         return result.returncode, result.stdout.count("ADVISORIES NOT CHECKED")
