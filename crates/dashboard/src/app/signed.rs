@@ -1,8 +1,6 @@
 //! Documents that a dashboard's signing key vouches for: the anchor, an accepted restore, a checkpoint, an export.
 
 use crate::keyring::{DetachedSignature, Keyring};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use proxima_types::identity::DashboardPublicKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -42,7 +40,7 @@ impl Signed {
     /// What was signed, if this key signed it for this purpose: needs no key file.
     #[must_use]
     pub fn open_with<T: DeserializeOwned>(&self, key: DashboardPublicKey, purpose: &str) -> Option<T> {
-        let vouched = verify_with(key, purpose, self.payload.as_bytes(), &self.signature);
+        let vouched = self.signature.is_by(key, purpose, self.payload.as_bytes());
         if vouched { serde_json::from_str(&self.payload).ok() } else { None }
     }
 
@@ -51,13 +49,6 @@ impl Signed {
     pub fn open_text<T: DeserializeOwned>(text: &str, keyring: &Keyring, purpose: &str) -> Option<T> {
         serde_json::from_str::<Self>(text).ok()?.open(keyring, purpose)
     }
-}
-
-/// As [`Keyring::verify_detached`], with one public key instead of a key file.
-fn verify_with(key: DashboardPublicKey, purpose: &str, bytes: &[u8], signed: &DetachedSignature) -> bool {
-    let framed = [b"proxima-dashboard/", purpose.as_bytes(), b"\0", bytes].concat();
-    let Ok(signature) = STANDARD.decode(&signed.signature) else { return false };
-    proxima_signing::verify_bytes(key, &framed, &signature)
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -52,6 +52,14 @@ pub struct DetachedSignature {
     pub signature: String,
 }
 
+impl DetachedSignature {
+    /// Whether this key signed exactly these bytes for this purpose.
+    #[must_use]
+    pub fn is_by(&self, key: DashboardPublicKey, purpose: &str, bytes: &[u8]) -> bool {
+        STANDARD.decode(&self.signature).is_ok_and(|signature| verify_bytes(key, &framed(purpose, bytes), &signature))
+    }
+}
+
 /// What is signed for a purpose: no signature for one is one for another, or an answer's.
 fn framed(purpose: &str, bytes: &[u8]) -> Vec<u8> {
     [b"proxima-dashboard/", purpose.as_bytes(), b"\0", bytes].concat()
@@ -125,9 +133,7 @@ impl Keyring {
         let state = self.state.load();
         let present = state.signers.iter().map(|signer| signer.public_key());
         let known = present.chain(state.former.iter().map(|former| former.public_key));
-        let Ok(signature) = STANDARD.decode(&signed.signature) else { return false };
-        let message = framed(purpose, bytes);
-        known.into_iter().any(|key| key_id(key) == signed.key_id && verify_bytes(key, &message, &signature))
+        known.into_iter().any(|key| key_id(key) == signed.key_id && signed.is_by(key, purpose, bytes))
     }
 
     /// The ids of the signing keys in the file that are the database's, too.

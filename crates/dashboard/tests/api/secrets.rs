@@ -1,13 +1,22 @@
 //! No key, secret, password or session token in clear: not in the database, not in the log (invariant 11).
 
 use crate::PROGRAM;
+use crate::world::World;
+use clap::Parser as _;
+use proxima_dashboard::cli::Cli;
+use proxima_dashboard::config::AppConfig;
+use proxima_dashboard::entropy::{EntropyExt as _, OsEntropy};
+use proxima_dashboard::keyring::{KeyFile, Keyring, Place};
+use proxima_db::sealed::COLUMNS;
 use proxima_test_support::{
-    DashboardProcess, Folder, Method, PASSWORD, TestApp, TestGateway, database_url, dump, run_program,
+    Client, DashboardProcess, Folder, Method, PASSWORD, TestApp, TestGateway, database_url, dump, run_program,
 };
-use proxima_types::identity::GatewayIdentity;
-use proxima_types::{LicenseKey, ServerId};
+use proxima_types::identity::{DashboardUrl, GatewayIdentity};
+use proxima_types::{ApiSecret, InstallId, LicenseKey, Password, ServerId};
 use serde_json::json;
 use sqlx::PgPool;
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 const WRONG: &str = "wrong-canary-password-1";
 const NEW: &str = "fresh-canary-password-2";
@@ -102,8 +111,11 @@ async fn fail_inside(admin: &proxima_test_support::Client, form: &serde_json::Va
 async fn secrets_are_in_clear_neither_in_the_database_nor_in_the_log(db: PgPool) {
     TestApp::start(db.clone()).await.admin().await;
     let (url, data) = (database_url(&db), Folder::new());
-    let process = DashboardProcess::start(PROGRAM, &url, &data, &[("RUST_LOG", "debug")]).await;
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let env = [("RUST_LOG", "debug"), ("PROXIMA_METRICS_LISTEN", metrics.as_str())];
+    let process = DashboardProcess::start(PROGRAM, &url, &data, &env).await;
     let mut secrets = scenario(&process, &db, &data).await;
+    what_is_served_holds_none(&secrets, &process, &metrics).await;
     // The secret of the management API never leaves by the API: the exported identity has it.
     let output = data.join("config.json");
     let args = ["export-gateway-config", "--username", "alice", "--dashboard-url", &process.url, "--output"];
@@ -138,6 +150,66 @@ async fn secrets_are_in_clear_neither_in_the_database_nor_in_the_log(db: PgPool)
     keyring.are_absent_from(&text, "the database");
 }
 
+/// Pages, whoever opens them, and metrics.
+async fn what_is_served_holds_none(secrets: &Secrets, process: &DashboardProcess, metrics: &str) {
+    let admin = process.client();
+    let form = json!({ "username": "admin", "password": PASSWORD });
+    admin.post("/api/v1/auth/login", &form).await.expect_status(200);
+    for client in [&admin, &process.client()] {
+        for path in ["/", "/login", "/login/acme", "/admin/settings", "/servers", "/no/such/page"] {
+            let page = client.get(path).await;
+            assert!(page.text.contains("<html") || page.text.contains("npm run build"), "{path}: {}", page.text);
+            secrets.are_absent_from(&page.text, path);
+        }
+    }
+    let metrics = Client::new(&format!("http://{metrics}")).get("/metrics").await;
+    assert!(metrics.text.contains("proxima_login_failures_total"), "{}", metrics.text);
+    secrets.are_absent_from(&metrics.text, "metrics");
+}
+
+/// What a panic, or a careless line of a log, would print of what holds secrets, `RUST_BACKTRACE=full` or not: a backtrace has
+/// places, never values; a message has what `Debug` says.
+#[test]
+fn what_holds_a_secret_does_not_print_it() {
+    let data = Folder::new();
+    let keyring = Keyring::create(&data.join("keys.json"), &OsEntropy).unwrap();
+    let stored: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(data.join("keys.json")).unwrap()).unwrap();
+    let (key, secret) =
+        (LicenseKey::from_random_bytes(OsEntropy.bytes()), ApiSecret::from_random_bytes(OsEntropy.bytes()));
+    let url = "postgres://panel:canary-of-a-database@db.example/panel";
+    let mut secrets = Secrets::default();
+    for known in [PASSWORD, key.expose(), secret.expose(), "canary-of-a-database"] {
+        secrets.add(known);
+    }
+    for kind in ["masterKeys", "signingKeys"] {
+        secrets.add(stored[kind][0]["key"].as_str().unwrap());
+    }
+    let password = Password::parse("password", PASSWORD, &[]).unwrap();
+    let identity = GatewayIdentity {
+        dashboard_url: DashboardUrl::parse("https://panel.example.com").unwrap(),
+        dashboard_public_keys: keyring.public_keys(),
+        server_id: ServerId(OsEntropy.uuid()),
+        api_key: key.clone(),
+        api_secret: secret.clone(),
+        install_id: InstallId(OsEntropy.uuid()),
+        management_allow: None,
+        config: None,
+    };
+    let serve = Cli::try_parse_from(["proxima-dashboard", "serve", "--database-url", url]).unwrap();
+    let files: KeyFile = serde_json::from_value(stored).unwrap();
+    for printed in [
+        format!("{key:?} {key:#?}"),
+        format!("{secret:?} {secret:#?}"),
+        format!("{password:?} {password:#?}"),
+        format!("{identity:?} {identity:#?}"),
+        format!("{serve:?} {serve:#?}"),
+        format!("{files:?} {files:#?}"),
+    ] {
+        secrets.are_absent_from(&printed, "Debug");
+    }
+}
+
 /// Somebody with the database alone has nothing; a ciphertext moved to another row opens nothing.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn a_ciphertext_opens_in_its_own_row_and_with_its_own_key_file_only(db: PgPool) {
@@ -166,4 +238,58 @@ async fn a_ciphertext_opens_in_its_own_row_and_with_its_own_key_file_only(db: Pg
     let other = TestApp::start(app.db.clone()).await;
     let admin = other.sign_in("admin", PASSWORD).await;
     admin.post(&reveal(carol.server_id), &json!({})).await.problem(500, "secret_unreadable");
+}
+
+/// What two of the product's own rows hold is each sealed for its row: the one's is nothing in the other's place. Columns that
+/// no request fills have to be named here, so that a new one is not forgotten.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn no_sealed_column_opens_what_another_row_holds(db: PgPool) {
+    let config = AppConfig { outbound_allowed: vec!["127.0.0.0/8".parse().unwrap()], ..AppConfig::default() };
+    let world = World::with(db, config).await;
+    let (db, admin) = (&world.app.db, &world.admin);
+    let bob = world.app.customer("bob").await;
+    let login = json!({
+        "host": "127.0.0.1", "port": 1, "user": "me", "password": "a-login-password", "sudoPassword": "a-sudo-password",
+    });
+    for (customer, name) in [(&world.customer, "alice"), (&bob, "bob")] {
+        let (own, server) =
+            (world.app.sign_in(name, PASSWORD).await, format!("/api/v1/servers/{}", customer.server_id));
+        own.put(&format!("{server}/connection"), &login).await.expect_status(200);
+        own.post("/api/v1/me/totp", &json!({})).await.expect_status(201);
+        admin.post(&format!("{server}/license/rotate"), &json!({})).await.expect_status(200);
+        let form = json!({
+            "kind": "WEBHOOK", "description": name, "url": "https://127.0.0.1:1/", "events": ["key.shared"], "enabled": true,
+        });
+        let hook = admin.post("/api/v1/notifications/endpoints", &form).await.expect(201);
+        let hook = format!("/api/v1/notifications/endpoints/{}", hook["endpoint"]["id"].as_str().unwrap());
+        admin.post(&format!("{hook}/secret/rotate"), &json!({})).await.expect_status(200);
+    }
+    let mut unfilled = BTreeSet::new();
+    let mut connection = db.acquire().await.unwrap();
+    for sealed in COLUMNS {
+        // Those of every key: none is of key 0.
+        let rows = sealed.page_not_of(&mut connection, 0, None, 100).await.unwrap();
+        if rows.len() < 2 {
+            unfilled.insert(format!("{}.{}", sealed.table, sealed.column));
+        }
+        let open = |row: Uuid, ciphertext: &[u8]| {
+            let place = Place { table: sealed.table, row, column: sealed.sealed_for };
+            world.app.app.keyring.open_sealed(place, ciphertext)
+        };
+        for (row, ciphertext) in &rows {
+            assert!(open(*row, ciphertext).is_ok(), "{sealed:?} is not sealed for its own row");
+            for (other, _) in rows.iter().filter(|(other, _)| other != row) {
+                assert!(open(*other, ciphertext).is_err(), "{sealed:?} opens in another row");
+            }
+        }
+    }
+    // An order, a job's end, a code of an authenticator; the last has one row alone.
+    let expected = [
+        "acme_accounts.credentials_ciphertext",
+        "acme_certificates.key_ciphertext",
+        "jobs.api_secret_ciphertext",
+        "notification_settings.smtp_password_ciphertext",
+        "totp_factors.secret_ciphertext",
+    ];
+    assert_eq!(unfilled, expected.into_iter().map(str::to_owned).collect());
 }

@@ -81,6 +81,16 @@ async fn a_webhook_is_signed_as_the_guide_says_and_logged(db: PgPool) {
     assert_eq!((shown["secret"].as_str(), shown["previousSecret"].is_null()), (Some(fresh), true));
     let text = dump(&app.db).await;
     assert!(!text.contains(&secret) && !text.contains(fresh));
+    // Nor in what the log of deliveries shows, of one and of all.
+    let log = admin.get(&format!("{endpoint}/deliveries")).await;
+    let one = admin.get(&format!("/api/v1/notifications/deliveries/{}", queued["id"].as_str().unwrap())).await;
+    for shown in [&log, &one] {
+        shown.expect_status(200);
+        assert!(shown.text.contains("webhook.test"), "{}", shown.text);
+        for secret in [secret.as_str(), fresh] {
+            assert!(!shown.text.contains(secret.trim_start_matches("whsec_")));
+        }
+    }
     for action in ["create", "test", "secret.rotate", "secret.reveal"] {
         assert!(!audited(&app.db, &format!("notification.endpoint.{action}")).await.is_empty(), "{action}");
     }
