@@ -182,13 +182,6 @@ pub const FIELDS: &[Field] = &[
         None,
     ),
     field(
-        HOOK,
-        "events",
-        r#"{ "kind": "WEBHOOK", "description": "x", "url": "https://a.example/", "events": ["$"], "enabled": true }"#,
-        &["events[0]"],
-        None,
-    ),
-    field(
         HOOKED,
         "description",
         r#"{ "description": "$", "url": "https://a.example/", "events": ["key.shared"], "enabled": true }"#,
@@ -200,13 +193,6 @@ pub const FIELDS: &[Field] = &[
         "url",
         r#"{ "description": "x", "url": "$", "events": ["key.shared"], "enabled": true }"#,
         &["url"],
-        None,
-    ),
-    field(
-        HOOKED,
-        "events",
-        r#"{ "description": "x", "url": "https://a.example/", "events": ["$"], "enabled": true }"#,
-        &["events[0]"],
         None,
     ),
     field(
