@@ -43,12 +43,12 @@ export function ChainLine() {
       )}
       {data.publicKey !== null && (
         <span className={classes.chainPart}>
-          Public key <span className="mono">{data.publicKey.keyId}</span>
+          Public key <span className="mono">{data.publicKey.key}</span>
           <CopyButton value={data.publicKey.key} label="Copy public key, to verify exports with" />
         </span>
       )}
       <span className={classes.chainPart}>
-        Check an export: <span className="mono">proxima-dashboard audit verify --export FILE</span>
+        Check an export: <span className="mono">proxima-dashboard audit verify --export FILE --public-key KEY</span>
       </span>
     </div>
   );
