@@ -179,6 +179,13 @@ impl World {
         }
     }
 
+    /// Whether an answer carries service still, with a minute to spare, by any clock that its gateway can have.
+    fn in_time(&self, gateway: usize, word: &Word) -> bool {
+        let Said::Serve { limit } = word.said else { return false };
+        let (most, _) = word.delivered.map_or((u64::MAX, 0), |then| self.elapsed(gateway, then));
+        limit.is_none_or(|limit| most.saturating_add(60_000) < limit)
+    }
+
     /// A process begins.
     pub(crate) fn begins(&mut self, gateway: usize) {
         let host = &self.hosts[gateway];
@@ -193,9 +200,7 @@ impl World {
             } else {
                 recent.contains(&&word.key)
             };
-            let Said::Serve { limit } = word.said else { return false };
-            let (most, _) = word.delivered.map_or((u64::MAX, 0), |then| self.elapsed(gateway, then));
-            known && limit.is_none_or(|limit| most.saturating_add(60_000) < limit)
+            known && self.in_time(gateway, word)
         };
         let stored_must_do = stored.as_ref().is_some_and(usable);
         let too_old = stored.as_ref().is_some_and(|word| match (word.said, word.delivered) {
@@ -226,7 +231,10 @@ impl World {
         self.hold_to_the_truth(gateway, serving);
         self.hold_to_the_deadline(gateway, serving);
         let (awake, watch) = (self.awake(), &self.oracle.watches[gateway]);
-        if !serving && watch.stored_must_do && awake - watch.started > STORED_BY {
+        // It looks at its stored answer some seconds after it began; its machine may have slept until that was too old.
+        let stored_must_do =
+            watch.stored_must_do && watch.stored.as_ref().is_some_and(|word| self.in_time(gateway, word));
+        if !serving && stored_must_do && awake - watch.started > STORED_BY {
             self.oracle.watches[gateway].stored_must_do = false;
             self.violation(&format!("gateway {gateway} does not serve although its stored answer carries it"));
         }
