@@ -58,13 +58,20 @@ pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
 }
 
+/// Whether a dashboard has ever brought this database up to date. Changes nothing.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn has_schema(pool: &PgPool) -> DbResult<bool> {
+    Ok(sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?)
+}
+
 /// How many migrations the schema lacks. Changes nothing.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn missing_migrations(pool: &PgPool) -> DbResult<usize> {
-    let begun: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
-    let applied: Vec<i64> = if begun {
+    let applied: Vec<i64> = if has_schema(pool).await? {
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await?
     } else {
         Vec::new()

@@ -65,6 +65,8 @@ fn every_covered_part_counts() {
     assert_eq!(check(&headers, 200, BODY, other), Err(VerifyError::OtherKey));
     let other = Expected { server_id: ServerId(uuid::Uuid::nil()), ..expected() };
     assert_eq!(check(&headers, 200, BODY, other), Err(VerifyError::OtherServer));
+    let nobodys = signer(1).sign(&Answer { server_id: None, ..answer() }).expect("signed");
+    assert_eq!(check(&nobodys, 200, BODY, expected()), Err(VerifyError::NoServer));
     for name in ["date", KEY_DIGEST_HEADER, SERVER_ID_HEADER, "content-digest"] {
         let mut forged = headers.clone();
         forged.insert(HeaderName::from_static(name), HeaderValue::from_static("Mon, 01 Jan 2035 00:00:00 GMT"));

@@ -37,6 +37,8 @@ pub enum VerifyError {
     Body,
     #[error("the answer is for another license key")]
     OtherKey,
+    #[error("the answer names no server: the dashboard could not judge the license")]
+    NoServer,
     #[error("the answer is for another server")]
     OtherServer,
 }
@@ -79,6 +81,8 @@ pub fn verify(
         Err(VerifyError::Body)
     } else if values.key_digest != expected.key_digest.to_string() {
         Err(VerifyError::OtherKey)
+    } else if values.server_id == server_id_text(None) {
+        Err(VerifyError::NoServer)
     } else if values.server_id != server_id_text(Some(expected.server_id)) {
         Err(VerifyError::OtherServer)
     } else {

@@ -1,6 +1,6 @@
 //! `accept-restore`: goes on with a database that is not the known one, after saying what that means.
 
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::{Refusal, say};
 use crate::app::anchor::{self, Plan};
 use crate::app::{Actor, AppError};
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let outcome = accept(&app, args.yes).await;
     database.close().await?;
     outcome

@@ -1,6 +1,6 @@
 //! `audit`: checks the audit log against its head and the anchor, or an export of it alone.
 
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::{Refusal, say};
 use crate::app::audit_chain;
 use crate::app::audit_export::{self, Verifier};
@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn verify_log(data: &DataArgs) -> anyhow::Result<()> {
-    let (app, database) = open_app(data).await?;
+    let (app, database) = open_app(data, Use::Command).await?;
     let terminal = std::io::stderr().is_terminal();
     let verified = audit_chain::verify(&app, |done, head| {
         if terminal {

@@ -1,4 +1,4 @@
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::{Refusal, password_from_stdin, say, words};
 use crate::app::{AppError, sessions};
 use crate::config::DataArgs;
@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Setup).await?;
     let password =
         if args.password_stdin { password_from_stdin()? } else { words::random_password(app.entropy.as_ref()) };
     let temporary = args.temporary || !args.password_stdin;

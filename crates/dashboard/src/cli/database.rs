@@ -21,6 +21,9 @@ pub(crate) struct Database {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     Serve,
+    /// A command that may come before the first start.
+    Setup,
+    /// A command of an installation. Where there is none it is refused: a mistyped folder would be made anew, and found in order.
     Command,
 }
 
@@ -33,7 +36,7 @@ impl Database {
     /// Connects, and brings the schema up to date. Refuses a database whose restore has not finished.
     pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let database = Self::connect(args, connections, purpose).await?;
-        match database.bring_up_to_date().await {
+        match database.bring_up_to_date(purpose).await {
             Ok(()) => Ok(database),
             Err(error) => {
                 database.close().await?;
@@ -42,13 +45,20 @@ impl Database {
         }
     }
 
-    async fn bring_up_to_date(&self) -> anyhow::Result<()> {
+    async fn bring_up_to_date(&self, purpose: Use) -> anyhow::Result<()> {
         must_be_whole(&self.pool).await?;
+        if purpose == Use::Command && !proxima_db::pool::has_schema(&self.pool).await? {
+            anyhow::bail!("no dashboard has run on this database: name the right one with --data-dir or DATABASE_URL");
+        }
         proxima_db::migrate(&self.pool).await.context("the database's schema could not be brought up to date")
     }
 
     /// Connects to the schema as it is, whatever state it is in.
     pub(crate) async fn connect(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
+        if purpose == Use::Command && Self::is_to_be_made(args) {
+            let shown = args.data_dir.display();
+            anyhow::bail!("no dashboard has run with the data folder {shown}: name the right one with --data-dir");
+        }
         let (url, embedded) = match &args.database_url {
             Some(url) => (url.clone(), None),
             None => {
@@ -94,7 +104,7 @@ async fn start_embedded(args: &DataArgs, purpose: Use) -> anyhow::Result<Embedde
     let folder = args.postgres_folder();
     Ok(match purpose {
         Use::Serve => EmbeddedPostgres::start(&folder, Options::default()).await?,
-        Use::Command => EmbeddedPostgres::attach_or_start(&folder, Options::default()).await?,
+        Use::Setup | Use::Command => EmbeddedPostgres::attach_or_start(&folder, Options::default()).await?,
     })
 }
 
@@ -127,8 +137,8 @@ pub(crate) async fn has_been_used(pool: &PgPool) -> anyhow::Result<bool> {
 }
 
 /// A command's use cases: no heartbeats, no web, no jobs of its own.
-pub(crate) async fn open_app(args: &DataArgs) -> anyhow::Result<(Arc<App>, Database)> {
-    let database = Database::open(args, 4, Use::Command).await?;
+pub(crate) async fn open_app(args: &DataArgs, purpose: Use) -> anyhow::Result<(Arc<App>, Database)> {
+    let database = Database::open(args, 4, purpose).await?;
     let keyring = open_keyring(args, &database.pool).await?;
     let app = App::new(
         database.pool.clone(),

@@ -2,6 +2,7 @@
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -22,8 +23,11 @@ pub(super) fn manual(args: &ManualArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn completions(args: &CompletionsArgs) {
+pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
     let mut command = super::Cli::command();
     let name = command.get_name().to_owned();
-    clap_complete::generate(args.shell, &mut command, name, &mut std::io::stdout());
+    // In memory first: it panics when its reader has gone.
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut text);
+    Ok(std::io::stdout().write_all(&text)?)
 }

@@ -1,7 +1,7 @@
 //! `export-gateway-config`: the identity of a customer's gateway, for a start by hand. Installing
 //! over SSH writes the same file without anybody seeing it.
 
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::owner::not_written;
 use super::{Refusal, say};
 use crate::app::gateway_config;
@@ -28,7 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let identity = gateway_config::export(&app, &Actor::console(), &args.username, args.dashboard_url).await;
     database.close().await?;
     match identity {

@@ -189,10 +189,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Audit(args) => audit::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Openapi => crate::http::openapi_json().and_then(|json| say(json.trim_end())),
-        Command::Completions(args) => {
-            documents::completions(&args);
-            Ok(())
-        }
+        Command::Completions(args) => documents::completions(&args),
         Command::Manual(args) => documents::manual(&args),
     }
 }

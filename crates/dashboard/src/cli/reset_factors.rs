@@ -1,4 +1,4 @@
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::{Refusal, say};
 use crate::app::{Actor, AppError, factors};
 use crate::config::DataArgs;
@@ -12,7 +12,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let done = factors::reset_by_name(&app, &Actor::console(), &args.username).await;
     database.close().await?;
     match done {

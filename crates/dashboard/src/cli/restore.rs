@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             manifest.version
         );
     }
-    let database = Database::connect(&args.data, 2, Use::Command).await?;
+    let database = Database::connect(&args.data, 2, Use::Setup).await?;
     let restored = restore(&args, path, file, &manifest, &database).await;
     database.close().await?;
     let Restored { incarnation, stale } = restored?;

@@ -1,6 +1,6 @@
 //! `rotate-master-key`: a new key for the secrets in the database, while dashboards run.
 
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::say;
 use crate::app::keys::rotate_master::{self, Stage};
 use crate::app::keys::{self, Resealed};
@@ -29,7 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let done = match (args.status, args.retire_old, args.replace_lost) {
         (true, ..) => status(&app).await,
         (_, true, _) => retire(&app).await,

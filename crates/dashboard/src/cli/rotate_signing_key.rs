@@ -1,6 +1,6 @@
 //! `rotate-signing-key`: a new key for the answers to gateways, which follow by themselves.
 
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::say;
 use crate::app::keys::rotate_signing::{self, Progress};
 use crate::app::{Actor, App};
@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let done = match (args.status, args.finish, args.replace_lost) {
         (true, ..) => status(&app).await,
         (_, true, _) => finish(&app, args.leave_behind).await,

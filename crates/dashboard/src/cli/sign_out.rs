@@ -1,4 +1,4 @@
-use super::database::open_app;
+use super::database::{Use, open_app};
 use super::{Refusal, say};
 use crate::app::{Actor, AppError, sessions};
 use crate::config::DataArgs;
@@ -23,7 +23,7 @@ struct Whom {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let (app, database) = open_app(&args.data).await?;
+    let (app, database) = open_app(&args.data, Use::Command).await?;
     let console = Actor::console();
     let done = match &args.whom.username {
         Some(username) => sessions::sign_out_by_name(&app, &console, username).await,

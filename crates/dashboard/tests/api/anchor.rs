@@ -69,7 +69,7 @@ async fn expect_behind(gateway: &mut TestGateway) {
     let beat = gateway.beat().await;
     assert_eq!((beat.status, &beat.body["code"]), (503, &json!("database_behind_anchor")), "{beat:?}");
     // It names no server: nothing was judged.
-    assert_eq!(beat.signature, Err(VerifyError::OtherServer));
+    assert_eq!(beat.signature, Err(VerifyError::NoServer));
 }
 
 async fn expect_retired(gateway: &mut TestGateway) {

@@ -223,6 +223,42 @@ async fn doctor_makes_no_database() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it only looked");
 }
 
+/// A mistyped folder or database is not made anew and found in order.
+#[sqlx::test(migrations = false)]
+async fn commands_of_an_installation_make_none(db: PgPool) {
+    let bench = Bench::new(&db);
+    for command in [
+        &["audit", "verify"][..],
+        &["backup", "--output", "/nonexistent/x"],
+        &["rotate-signing-key", "--status"],
+        &["rotate-master-key", "--status"],
+        &["reset-password", "--username", "admin"],
+        &["reset-factors", "--username", "admin"],
+        &["sign-out", "--all"],
+        &[
+            "export-gateway-config",
+            "--username",
+            "alice",
+            "--dashboard-url",
+            "https://a.example",
+            "--output",
+            "/nonexistent/x",
+        ],
+        &["accept-restore"],
+    ] {
+        let folder = Folder::new();
+        let mut args = command.to_vec();
+        args.extend(["--data-dir", folder.path().to_str().unwrap()]);
+        let refused = run_program(PROGRAM, &args, "").await;
+        assert!(refused.code != Some(0) && refused.stdout.is_empty(), "{command:?}: {refused:?}");
+        assert!(refused.stderr.contains("no dashboard has run with the data folder"), "{command:?}: {refused:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{command:?}");
+    }
+    let refused = bench.run(&["audit", "verify"], "").await;
+    assert!(refused.stderr.contains("no dashboard has run on this database"), "{refused:?}");
+    assert!(!proxima_db::pool::has_schema(&db).await.unwrap() && !bench.data.join("keys.json").exists());
+}
+
 #[sqlx::test(migrations = false)]
 async fn doctor_says_what_to_mend_and_changes_nothing(db: PgPool) {
     let bench = Bench::new(&db);

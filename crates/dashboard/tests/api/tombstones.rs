@@ -87,7 +87,7 @@ async fn a_wiped_database_stops_nobody(db: PgPool) {
     let beat = gateway.beat().await;
     expect_refusal(&beat, "license_key_unknown");
     // It is signed for no server, so even the signature does not hold for the gateway's own.
-    assert_eq!(beat.signature, Err(proxima_signing::VerifyError::OtherServer));
+    assert_eq!(beat.signature, Err(proxima_signing::VerifyError::NoServer));
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]

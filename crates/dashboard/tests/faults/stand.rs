@@ -177,7 +177,7 @@ async fn beat((gateway, truth): &mut (TestGateway, &'static str)) -> Told {
     let verified = answer.verify(gateway.public_key(), &nonce, gateway.key.expose(), gateway.server_id);
     let json = answer.json();
     if answer.status == 503 {
-        assert_eq!(verified, Err(VerifyError::OtherServer), "a 503 is signed, and for no server: {answer:?}");
+        assert_eq!(verified, Err(VerifyError::NoServer), "a 503 is signed, and for no server: {answer:?}");
         assert_eq!(json["code"], "unavailable", "{json}");
         return Told::NoVerdict;
     }

@@ -99,7 +99,7 @@ async fn ask(origin: &str, keyring: &Keyring) -> Result<(), String> {
         Expected { nonce: &nonce, key_digest: KeyDigest::of_presented(key), server_id: ServerId(uuid::Uuid::nil()) };
     match verify(&keyring.public_keys(), expected, status, &headers, &body) {
         // It names no server, because none was asked for: all else holds.
-        Ok(()) | Err(VerifyError::OtherServer) => Ok(()),
+        Ok(()) | Err(VerifyError::NoServer) => Ok(()),
         Err(VerifyError::UnknownKey) => Err(
             "leads to a dashboard with another key file: give every dashboard of an installation the same keys.json"
                 .to_owned(),

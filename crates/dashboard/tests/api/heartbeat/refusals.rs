@@ -26,7 +26,7 @@ fn expect_no_verdict(gateway: &TestGateway, answer: &Exchange, nonce: &str, stat
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     assert_eq!(answer.json()["requestId"].as_str(), answer.headers["x-request-id"].to_str().ok());
     let verified = answer.verify(gateway.public_key(), nonce, key, gateway.server_id);
-    assert_eq!(verified, Err(VerifyError::OtherServer), "the signature itself holds");
+    assert_eq!(verified, Err(VerifyError::NoServer), "the signature itself holds");
     let other = answer.verify(gateway.public_key(), &TestGateway::nonce(), key, gateway.server_id);
     assert_eq!(other, Err(VerifyError::Signature), "and is bound to the nonce");
 }
@@ -167,7 +167,7 @@ async fn a_key_that_was_never_ours_is_unknown_in_whatever_form(db: PgPool) {
         // The signature names the digest of what was presented, and no server.
         let presented = authorization.as_deref().and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
         let verified = answer.verify(gateway.public_key(), &nonce, presented.trim(), gateway.server_id);
-        assert_eq!(verified, Err(VerifyError::OtherServer), "{authorization:?}");
+        assert_eq!(verified, Err(VerifyError::NoServer), "{authorization:?}");
     }
     // The scheme's name is case-insensitive (RFC 9110 section 11.1).
     let answer = gateway.exchange(Some(&TestGateway::nonce()), Some(&format!("bearer {own}")), body).await;

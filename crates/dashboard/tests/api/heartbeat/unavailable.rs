@@ -15,7 +15,7 @@ async fn expect_no_verdict(gateway: &mut TestGateway) {
     let patience: u16 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((10..=40).contains(&patience), "{patience}");
     let verified = answer.verify(gateway.public_key(), &nonce, gateway.key.expose(), gateway.server_id);
-    assert_eq!(verified, Err(VerifyError::OtherServer), "signed, and for no server");
+    assert_eq!(verified, Err(VerifyError::NoServer), "signed, and for no server");
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
