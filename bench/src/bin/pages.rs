@@ -30,7 +30,7 @@ struct Args {
     audit_rows: u32,
 }
 
-const PAGES: [(&str, &str); 25] = [
+const PAGES: [(&str, &str); 26] = [
     ("users by name", "users"),
     ("users by name, backwards", "users?sort=-username"),
     ("users, newest first", "users?sort=-createdAt"),
@@ -46,6 +46,7 @@ const PAGES: [(&str, &str); 25] = [
     ("users, license expired (1 %)", "users?licenseStatus=EXPIRED"),
     ("users, offline (2 %)", "users?serverStatus=OFFLINE"),
     ("users, stopped by license (1 %)", "users?serverStatus=STOPPED_BY_LICENSE"),
+    ("users, not installed (2.5 %)", "users?serverStatus=NOT_INSTALLED"),
     ("users, being installed (none)", "users?serverStatus=INSTALLING"),
     ("audit, newest", "audit"),
     ("audit of one action", "audit?action=server.license.revoke"),
@@ -57,6 +58,10 @@ const PAGES: [(&str, &str); 25] = [
     ("audit of a part of a name that many have", "audit?target=shop"),
     ("audit of a part of a name that none has", "audit?target=zzzzz"),
 ];
+
+/// After nearly all have come back: what few have among very many.
+const HEALTHY: [(&str, &str); 2] =
+    [("users, offline (0.1 %)", "users?serverStatus=OFFLINE"), ("fleet at a glance", "fleet")];
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
@@ -81,7 +86,10 @@ async fn measure_on(dashboard: &Dashboard, args: &Args) -> anyhow::Result<()> {
     let mut visitor = Visitor::sign_in(dashboard).await?;
     let processes = Processes { dashboard: dashboard.pid, postmaster: dashboard.postmaster };
     let (mut table, mut late) = (String::new(), Vec::new());
-    for (name, path) in PAGES {
+    for (at, (name, path)) in PAGES.into_iter().chain(HEALTHY).enumerate() {
+        if at == PAGES.len() {
+            crowd::return_of_most(&dashboard.db).await?;
+        }
         let before = processes.cpu()?;
         let times = visitor.times(path).await?;
         let cpu = processes.cpu()? - before;

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod audit_log;
 pub mod audit_retention;
 pub mod backup;
+mod candidates;
 pub mod census;
 pub mod connections;
 pub mod error;

@@ -108,7 +108,11 @@ pub(crate) fn push_filter(
     license: Option<LicenseStatus>,
     status: Option<ServerStatus>,
     heartbeat_interval: PgInterval,
+    candidates: Option<Vec<Uuid>>,
 ) {
+    if let Some(candidates) = candidates {
+        query.push(" AND o.id = ANY (").push_bind(candidates).push(")");
+    }
     // What follows from a status and has an index, so that a page of few among many is found at once.
     let stored = match (license, status) {
         (Some(LicenseStatus::Active), _) => "o.license_status = 'ACTIVE'",
@@ -116,12 +120,18 @@ pub(crate) fn push_filter(
         (_, Some(ServerStatus::Installing)) => {
             "o.id IN (SELECT server_id FROM jobs WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
         }
+        // Seen before the jobs of each server are looked at.
+        (_, Some(ServerStatus::NotInstalled)) => "o.last_heartbeat_at IS NULL",
         _ => "true",
     };
     query.push(" AND ").push(stored);
     if let Some(license) = license {
         query.push(" AND license_status_at(o.license_status, o.grace_expires_at, statement_timestamp()) = ");
         query.push_bind(license.as_str());
+    }
+    if status == Some(ServerStatus::Offline) {
+        query.push(" AND (o.phase <> 'serving' OR o.last_heartbeat_at < statement_timestamp() - 3 * ");
+        query.push_bind(heartbeat_interval).push(")");
     }
     if let Some(status) = status {
         query.push(" AND ").push(STATUS_SQL).push_bind(heartbeat_interval);
@@ -201,7 +211,8 @@ pub async fn list(
             query.push(" AND o.owner_id = ANY (").push_bind(owners).push(")");
         }
     }
-    push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
+    let candidates = crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?;
+    push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval, candidates);
     if let Some(after) = after {
         query.push(" AND o.owner_username > ").push_bind(after.to_owned());
     }

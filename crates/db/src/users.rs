@@ -324,8 +324,9 @@ pub async fn list(
     heartbeat_interval: PgInterval,
 ) -> DbResult<Page<UserWithServer, Cursor>> {
     let by_accounts_alone = filter.license_status.is_none() && filter.server_status.is_none();
+    let candidates = crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?;
     let page = async |searched: Option<(&str, Matches)>| {
-        let mut query = page_query(filter, searched, sort, after, limit, heartbeat_interval);
+        let mut query = page_query(filter, searched, candidates.clone(), sort, after, limit, heartbeat_interval);
         // Planned for these very values: how many rows a filter leaves depends on them.
         let rows = query.build().persistent(false).fetch_all(pool).await?;
         let rows = rows.iter().map(user_with_server).collect::<Result<Vec<_>, _>>()?;
@@ -361,6 +362,7 @@ const NEAR: u32 = 1_000;
 fn page_query(
     filter: &Filter,
     searched: Option<(&str, Matches)>,
+    candidates: Option<Vec<Uuid>>,
     sort: Sort,
     after: Option<&Cursor>,
     limit: u32,
@@ -391,7 +393,13 @@ fn page_query(
     if let Some(role) = filter.role {
         query.push(" AND u.role = ").push_bind(role.as_str());
     }
-    crate::servers::push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval);
+    crate::servers::push_filter(
+        &mut query,
+        filter.license_status,
+        filter.server_status,
+        heartbeat_interval,
+        candidates,
+    );
     push_after(&mut query, sort, after);
     push_order(&mut query, sort);
     query.push(" LIMIT ").push_bind(fetch_count(limit));

@@ -70,6 +70,7 @@ async fn serve(
     let notifications = tokio::spawn(jobs::notifications::run(Arc::clone(&app), stopping));
     // The port that the system chose, when 0 was asked for.
     let address = ports.address()?;
+    let upkeep = tokio::spawn(jobs::keep_metrics(metrics.clone()));
     let mut server = tokio::spawn(ports.serve(args, &app, metrics, &ending, reloads)?);
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "the dashboard is ready");
     service::ready(&address);
@@ -102,7 +103,7 @@ async fn serve(
     }
     // What is dropped here arrives with the gateways' next heartbeats.
     let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;
-    for task in [nudges, sweeps, beat, anchoring, retention, keeper] {
+    for task in [nudges, sweeps, beat, anchoring, retention, keeper, upkeep] {
         task.abort();
     }
     farewell.await;

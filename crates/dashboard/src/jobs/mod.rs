@@ -8,6 +8,7 @@ pub mod runner;
 
 use crate::app::notifications as telling;
 use crate::app::{Actor, App, AppResult, anchor, audit, audit_retention, commit, install_tokens, licenses};
+use metrics_exporter_prometheus::PrometheusHandle;
 use proxima_db::notifications::episodes;
 use proxima_db::servers::interval;
 use proxima_db::{factors, heartbeats, passkeys, sessions, throttles};
@@ -76,6 +77,19 @@ pub async fn keep_retention(app: Arc<App>) {
         if let Err(error) = audit_retention::prune(&app).await {
             tracing::warn!(error = ?anyhow::Error::from(error), "old audit rows could not be removed; trying again later");
         }
+    }
+}
+
+/// How often measured times are folded into their summaries.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+
+/// Folds what was measured into the summaries that `/metrics` shows, until the process ends: every single time of every
+/// request is kept until then, and nobody may ever ask for the page.
+pub async fn keep_metrics(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(FOLD_EVERY);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
     }
 }
 

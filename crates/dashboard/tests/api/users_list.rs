@@ -2,7 +2,7 @@
 
 use proxima_test_support::{Client, PASSWORD, TestApp};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 async fn names(client: &Client, query: &str) -> Vec<String> {
     let page = client.get(&format!("/api/v1/users?{query}")).await.expect(200);
@@ -184,4 +184,62 @@ async fn a_search_among_many_accounts_finds_all_of_them(db: PgPool) {
         assert_eq!((ends, names.len()), ((first, last), found), "{search}");
         assert!(names.is_sorted(), "{search}");
     }
+}
+
+/// A status is answered in one of two ways (`candidates::few`): from the few servers that can have it, or from the list when
+/// they are many; both find the same, in the list of accounts and in that of servers.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_status_is_found_whether_few_or_many_have_it(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let admin = app.admin().await;
+    sqlx::raw_sql(
+        "INSERT INTO users (id, username, password_hash, role)
+         SELECT gen_random_uuid(), 'u' || lpad(i::text, 5, '0'), '-', 'CUSTOMER' FROM generate_series(1, 2500) i;
+         INSERT INTO servers (id, owner_id, name, api_key_digest, api_key_ciphertext, api_key_last4, api_secret_ciphertext)
+         SELECT gen_random_uuid(), id, username, sha256(username::bytea), '-', '-', '-' FROM users WHERE username LIKE 'u%';
+         INSERT INTO gateway_installs (server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os,
+                                       architecture, hostname, counters, first_seen_at, last_heartbeat_at)
+         SELECT id, gen_random_uuid(), gen_random_uuid(), 1, 'serving', '1', 1, '', '', '', '{}', now(), now()
+         FROM servers WHERE name LIKE 'u%'",
+    )
+    .execute(&app.db)
+    .await
+    .unwrap();
+    let expect = async |counts: [(&str, usize); 3]| {
+        for (status, count) in counts {
+            for query in [format!("users?serverStatus={status}"), format!("servers?status={status}")] {
+                let (mut names, mut cursor) = (Vec::new(), String::new());
+                loop {
+                    let page = admin.get(&format!("/api/v1/{query}&limit=200{cursor}")).await.expect(200);
+                    let found = page["items"].as_array().unwrap().iter();
+                    names.extend(
+                        found.map(|item| item["username"].as_str().or(item["name"].as_str()).unwrap().to_owned()),
+                    );
+                    let Some(next) = page["nextCursor"].as_str() else { break };
+                    cursor = format!("&cursor={next}");
+                }
+                assert_eq!(names.len(), count, "{query}");
+                assert!(names.is_sorted_by(|one, other| one < other), "{query}");
+            }
+        }
+    };
+    expect([("ONLINE", 2500), ("OFFLINE", 0), ("NOT_INSTALLED", 0)]).await;
+    let set = async |change: &str| {
+        sqlx::raw_sql(AssertSqlSafe(change.to_owned())).execute(&app.db).await.unwrap();
+    };
+    set("UPDATE gateway_installs g SET last_heartbeat_at = now() - interval '1 hour' FROM servers s
+         WHERE s.id = g.server_id AND s.name LIKE 'u%7';
+         UPDATE gateway_installs g SET phase = 'starting' FROM servers s WHERE s.id = g.server_id AND s.name = 'u00001';
+         DELETE FROM gateway_installs g USING servers s WHERE s.id = g.server_id AND s.name LIKE 'u%00'")
+    .await;
+    expect([("ONLINE", 2224), ("OFFLINE", 251), ("NOT_INSTALLED", 25)]).await;
+    // An older install beside the one that is heard does not count.
+    set("UPDATE gateway_installs SET last_heartbeat_at = now() - interval '1 hour'
+         WHERE server_id IN (SELECT id FROM servers WHERE name > 'u00100');
+         DELETE FROM gateway_installs g USING servers s WHERE s.id = g.server_id AND s.name LIKE 'u01%';
+         INSERT INTO gateway_installs (server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os,
+                                       architecture, hostname, counters, first_seen_at, last_heartbeat_at)
+         SELECT id, gen_random_uuid(), gen_random_uuid(), 1, 'serving', '1', 1, '', '', '', '{}', now(), now() - interval '2 hours'
+         FROM servers WHERE name = 'u00002'").await;
+    expect([("ONLINE", 88), ("OFFLINE", 1397), ("NOT_INSTALLED", 1015)]).await;
 }
