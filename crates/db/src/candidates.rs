@@ -23,7 +23,9 @@ pub(crate) async fn few(
         Some(ServerStatus::Offline) => ("FROM gateway_installs WHERE phase <> 'serving' OR last_heartbeat_at <", ""),
         Some(ServerStatus::Online) => ("FROM gateway_installs WHERE last_heartbeat_at >=", " AND phase = 'serving'"),
         Some(ServerStatus::NotInstalled) => return not_installed(pool).await,
-        Some(ServerStatus::Installing | ServerStatus::StoppedByLicense) | None => return Ok(None),
+        Some(ServerStatus::Installing | ServerStatus::StoppedByLicense | ServerStatus::KeyRetired) | None => {
+            return Ok(None);
+        }
     };
     let mut query = QueryBuilder::<Postgres>::new("SELECT server_id ");
     query.push(beginning).push(" statement_timestamp() - 3 * ").push_bind(heartbeat_interval);

@@ -13,6 +13,7 @@ pub struct Counts {
     pub online: i64,
     pub offline: i64,
     pub stopped: i64,
+    pub key_retired: i64,
     pub not_installed: i64,
     pub installing: i64,
     pub grace: i64,
@@ -28,13 +29,15 @@ pub async fn counts(pool: &PgPool, heartbeat_interval: PgInterval) -> DbResult<C
                   count(*) FILTER (WHERE status = 'ONLINE') AS "online!",
                   count(*) FILTER (WHERE status = 'OFFLINE') AS "offline!",
                   count(*) FILTER (WHERE status = 'STOPPED_BY_LICENSE') AS "stopped!",
+                  count(*) FILTER (WHERE status = 'KEY_RETIRED') AS "key_retired!",
                   count(*) FILTER (WHERE status = 'NOT_INSTALLED') AS "not_installed!",
                   count(*) FILTER (WHERE status = 'INSTALLING') AS "installing!",
                   count(*) FILTER (WHERE license = 'GRACE') AS "grace!",
                   count(*) FILTER (WHERE license = 'EXPIRED') AS "expired!"
-           FROM (SELECT license, server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) AS status
+           FROM (SELECT license, server_status_at(license, last_heartbeat_at, phase, installing, reinstall_needed, $1,
+                                                  statement_timestamp()) AS status
                  FROM (SELECT license_status_at(license_status, grace_expires_at, statement_timestamp()) AS license,
-                              last_heartbeat_at, phase, installing
+                              last_heartbeat_at, phase, installing, reinstall_needed
                        FROM server_overview) licensed) derived"#,
         heartbeat_interval
     )
@@ -62,11 +65,15 @@ pub async fn attention(pool: &PgPool, heartbeat_interval: PgInterval, limit: i64
     Ok(sqlx::query_as!(
         AttentionRow,
         r#"WITH o AS (
-               SELECT *, license_status_at(license_status, grace_expires_at, statement_timestamp()) AS license
-               FROM server_overview),
+               SELECT licensed.*, server_status_at(license, last_heartbeat_at, phase, installing, reinstall_needed, $1,
+                                                   statement_timestamp()) AS status
+               FROM (SELECT *, license_status_at(license_status, grace_expires_at, statement_timestamp()) AS license
+                     FROM server_overview) licensed),
            found AS (
                SELECT o.*, 1 AS urgency, 'OFFLINE' AS kind, o.last_heartbeat_at AS since, '' AS detail FROM o
-               WHERE server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) = 'OFFLINE'
+               WHERE status = 'OFFLINE'
+               UNION ALL
+               SELECT o.*, 1, 'KEY_RETIRED', o.last_heartbeat_at, '' FROM o WHERE status = 'KEY_RETIRED'
                UNION ALL
                SELECT o.*, 2, 'KEY_IN_USE_ON_SEVERAL_HOSTS', o.key_shared_since, '' FROM o
                WHERE o.key_shared_since IS NOT NULL
@@ -77,8 +84,7 @@ pub async fn attention(pool: &PgPool, heartbeat_interval: PgInterval, limit: i64
                UNION ALL
                SELECT o.*, 4, 'GRACE_ENDING', o.grace_expires_at, '' FROM o WHERE license = 'GRACE'
                UNION ALL
-               SELECT o.*, 5, 'STOPPED_BY_LICENSE', o.grace_expires_at, '' FROM o
-               WHERE server_status_at(license, last_heartbeat_at, phase, installing, $1, statement_timestamp()) = 'STOPPED_BY_LICENSE')
+               SELECT o.*, 5, 'STOPPED_BY_LICENSE', o.grace_expires_at, '' FROM o WHERE status = 'STOPPED_BY_LICENSE')
            SELECT id AS "server_id!", name AS "server_name!", owner_id AS "user_id!", owner_username AS "username!",
                   kind AS "kind!", since, COALESCE(detail, '') AS "detail!"
            FROM found ORDER BY urgency, since NULLS LAST, id LIMIT $2"#,

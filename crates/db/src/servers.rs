@@ -78,6 +78,7 @@ impl ServerRow {
             "ONLINE" => ServerStatus::Online,
             "OFFLINE" => ServerStatus::Offline,
             "STOPPED_BY_LICENSE" => ServerStatus::StoppedByLicense,
+            "KEY_RETIRED" => ServerStatus::KeyRetired,
             "INSTALLING" => ServerStatus::Installing,
             _ => ServerStatus::NotInstalled,
         }
@@ -93,7 +94,7 @@ pub(crate) const SERVER_COLUMNS: &str = "o.id, o.owner_id, o.owner_username, o.n
     statement_timestamp() AS now, (SELECT incarnation FROM settings) AS incarnation";
 
 const STATUS_SQL: &str = "server_status_at(license_status_at(o.license_status, o.grace_expires_at, \
-    statement_timestamp()), o.last_heartbeat_at, o.phase, o.installing, ";
+    statement_timestamp()), o.last_heartbeat_at, o.phase, o.installing, o.reinstall_needed, ";
 
 /// The columns that depend on the time between two heartbeats.
 pub(crate) fn push_status(query: &mut QueryBuilder<Postgres>, heartbeat_interval: PgInterval) {
@@ -122,6 +123,7 @@ pub(crate) fn push_filter(
         }
         // Seen before the jobs of each server are looked at.
         (_, Some(ServerStatus::NotInstalled)) => "o.last_heartbeat_at IS NULL",
+        (_, Some(ServerStatus::KeyRetired)) => "o.id IN (SELECT id FROM servers WHERE key_cut_at IS NOT NULL)",
         _ => "true",
     };
     query.push(" AND ").push(stored);

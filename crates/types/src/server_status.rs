@@ -18,6 +18,8 @@ pub enum ServerStatus {
     Offline,
     /// *Stopped by license*: the license is EXPIRED.
     StoppedByLicense,
+    /// *Stopped: key retired*: its gateway has only a key that no longer counts, and stops itself until it is installed again.
+    KeyRetired,
 }
 
 /// How many missed heartbeats make a server offline.
@@ -25,13 +27,15 @@ pub const MISSED_HEARTBEATS: i32 = 3;
 
 impl ServerStatus {
     /// `last_heartbeat_at` and `serving` speak of the newest heartbeat; `interval` is the time
-    /// between two; `installing` says that an install is queued or runs, which comes before all else.
+    /// between two; `installing` says that an install is queued or runs, which comes before all else; `key_retired`
+    /// that the gateway has not been heard of since it was left without a key that counts.
     #[must_use]
     pub fn derive(
         license: LicenseStatus,
         last_heartbeat_at: Option<DateTime<Utc>>,
         serving: bool,
         installing: bool,
+        key_retired: bool,
         interval: Duration,
         now: DateTime<Utc>,
     ) -> Self {
@@ -41,6 +45,8 @@ impl ServerStatus {
         let Some(last) = last_heartbeat_at else { return Self::NotInstalled };
         if license == LicenseStatus::Expired {
             Self::StoppedByLicense
+        } else if key_retired {
+            Self::KeyRetired
         } else if serving && now - last <= interval * MISSED_HEARTBEATS {
             Self::Online
         } else {
@@ -56,6 +62,7 @@ impl ServerStatus {
             Self::Online => "ONLINE",
             Self::Offline => "OFFLINE",
             Self::StoppedByLicense => "STOPPED_BY_LICENSE",
+            Self::KeyRetired => "KEY_RETIRED",
         }
     }
 }
@@ -68,12 +75,13 @@ mod tests {
     fn the_states_of_a_server() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
         let minute = Duration::seconds(60);
-        let state = |license, age: Option<i64>, serving, installing| {
-            ServerStatus::derive(license, age.map(|age| now - Duration::seconds(age)), serving, installing, minute, now)
+        let state = |license, age: Option<i64>, serving, installing, retired| {
+            let last = age.map(|age| now - Duration::seconds(age));
+            ServerStatus::derive(license, last, serving, installing, retired, minute, now)
         };
-        let derive = |license, age, serving| state(license, age, serving, false);
+        let derive = |license, age, serving| state(license, age, serving, false, false);
         for age in [None, Some(1), Some(181)] {
-            assert_eq!(state(LicenseStatus::Expired, age, true, true), ServerStatus::Installing);
+            assert_eq!(state(LicenseStatus::Expired, age, true, true, true), ServerStatus::Installing);
         }
         assert_eq!(derive(LicenseStatus::Active, None, false), ServerStatus::NotInstalled);
         assert_eq!(derive(LicenseStatus::Expired, None, false), ServerStatus::NotInstalled);
@@ -82,5 +90,10 @@ mod tests {
         assert_eq!(derive(LicenseStatus::Active, Some(181), true), ServerStatus::Offline);
         assert_eq!(derive(LicenseStatus::Active, Some(1), false), ServerStatus::Offline);
         assert_eq!(derive(LicenseStatus::Expired, Some(1), true), ServerStatus::StoppedByLicense);
+        for age in [1, 181] {
+            assert_eq!(state(LicenseStatus::Active, Some(age), true, false, true), ServerStatus::KeyRetired);
+            assert_eq!(state(LicenseStatus::Expired, Some(age), true, false, true), ServerStatus::StoppedByLicense);
+        }
+        assert_eq!(state(LicenseStatus::Active, None, false, false, true), ServerStatus::NotInstalled);
     }
 }

@@ -1373,7 +1373,7 @@ export interface components {
             detail: string;
         };
         /** @enum {string} */
-        AttentionKind: "OFFLINE" | "GRACE_ENDING" | "STOPPED_BY_LICENSE" | "KEY_IN_USE_ON_SEVERAL_HOSTS" | "CONFIG_REJECTED";
+        AttentionKind: "OFFLINE" | "GRACE_ENDING" | "STOPPED_BY_LICENSE" | "KEY_RETIRED" | "KEY_IN_USE_ON_SEVERAL_HOSTS" | "CONFIG_REJECTED";
         AuditActions: {
             items: string[];
         };
@@ -1846,6 +1846,8 @@ export interface components {
             expired: number;
             /** Format: int64 */
             stopped: number;
+            /** Format: int64 */
+            keyRetired: number;
             /** Format: int64 */
             notInstalled: number;
             /** Format: int64 */
@@ -2498,6 +2500,8 @@ export interface components {
             dashboardIpAllowlist: string[];
             /** @description Of the dashboard. */
             version: string;
+            /** @description Why nothing can be installed from here, for people; `null` where it can. */
+            installRefusal: string | null;
         };
         /** @description A process that listens on a TCP port. */
         PortListener: {
@@ -2752,6 +2756,8 @@ export interface components {
             passkeysAvailable: boolean;
             passkeysReason: string | null;
             rpId: string | null;
+            /** @description Where people open this dashboard; `null` without a public URL. */
+            publicOrigin: string | null;
             passkeys: components["schemas"]["Passkey"][];
             recoveryCodes: components["schemas"]["RecoveryCodesLeft"] | null;
         };
@@ -2803,7 +2809,7 @@ export interface components {
             nextCursor: string | null;
         };
         /** @enum {string} */
-        ServerStatus: "NOT_INSTALLED" | "INSTALLING" | "ONLINE" | "OFFLINE" | "STOPPED_BY_LICENSE";
+        ServerStatus: "NOT_INSTALLED" | "INSTALLING" | "ONLINE" | "OFFLINE" | "STOPPED_BY_LICENSE" | "KEY_RETIRED";
         /** @description One signed-in browser. */
         Session: {
             id: components["schemas"]["SessionId"];

@@ -10,12 +10,13 @@ interface CopyButtonProps {
   label: string;
   /** With words beside the icon. */
   text?: string;
+  onCopied?: () => void;
   onError?: (error: unknown) => void;
 }
 
 type Outcome = 'idle' | 'copied' | 'failed';
 
-export function CopyButton({ value, label, text, onError }: CopyButtonProps) {
+export function CopyButton({ value, label, text, onCopied, onError }: CopyButtonProps) {
   const [outcome, setOutcome] = useState<Outcome>('idle');
 
   useEffect(() => {
@@ -31,7 +32,9 @@ export function CopyButton({ value, label, text, onError }: CopyButtonProps) {
   const copy = async (): Promise<void> => {
     try {
       const content = typeof value === 'string' ? value : await value();
-      setOutcome((await copyText(content)) ? 'copied' : 'failed');
+      const copied = await copyText(content);
+      setOutcome(copied ? 'copied' : 'failed');
+      if (copied) onCopied?.();
     } catch (error) {
       onError?.(error);
     }

@@ -1,6 +1,7 @@
 import { Button, Skeleton, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { ApiError, errorMessage } from '@/api/problem';
+import { clockUtc } from '@/lib/time';
 import { Icon } from './Icon';
 import { Notice } from './Notice';
 
@@ -52,15 +53,15 @@ export function ErrorState({ what, error, onRetry, retrying = false }: ErrorStat
 }
 
 interface OutOfDateProps {
-  query: { isError: boolean; error: unknown; data: unknown };
+  query: { isError: boolean; error: unknown; data: unknown; dataUpdatedAt: number };
 }
 
 /** For pages that refresh themselves: what is shown is the last that was heard. */
 export function OutOfDate({ query }: OutOfDateProps) {
   if (!query.isError || query.data === undefined) return null;
   return (
-    <Notice tone="warn" title="What you see may be out of date">
-      {errorMessage(query.error)} Trying again by itself.
+    <Notice tone="warn" title={`What you see is from ${clockUtc(query.dataUpdatedAt)} and may be out of date`}>
+      {errorMessage(query.error)} This page keeps trying.
     </Notice>
   );
 }

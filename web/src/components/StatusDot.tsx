@@ -1,5 +1,7 @@
 import type { ServerStatus } from '@/api/types';
+import { clockUtc } from '@/lib/time';
 import { SERVER_STATUS, type Tone } from '@/lib/words';
+import { useHeardAt } from './HeardAt';
 import classes from './StatusDot.module.css';
 
 /** A state is never colour alone: dot and word. */
@@ -14,5 +16,7 @@ export function StatusDot({ tone, label }: { tone: Tone; label: string }) {
 
 export function ServerStatusDot({ status }: { status: ServerStatus }) {
   const { label, tone } = SERVER_STATUS[status];
+  const heardAt = useHeardAt();
+  if (heardAt !== null) return <StatusDot tone="idle" label={`${label} at ${clockUtc(heardAt)}, now unknown`} />;
   return <StatusDot tone={tone} label={label} />;
 }

@@ -12,6 +12,13 @@ export function passkeysUsable(options: { rpId: string | null } | undefined, hos
   return hostname === rpId || hostname.endsWith(`.${rpId}`);
 }
 
+/** This page where passkeys work: below the public URL, or without one by the name that they belong to. */
+export function passkeysAddress(rpId: string, publicOrigin: string | null, page: URL = new URL(window.location.href)): string {
+  const there = new URL(page.pathname, publicOrigin ?? page.origin);
+  if (publicOrigin === null) there.hostname = rpId;
+  return there.href;
+}
+
 /** What passes between the dashboard and the browser is WebAuthn's own; the API's document calls it an object. */
 type Credential = SignedCeremony['credential'];
 

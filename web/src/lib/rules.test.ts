@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { generatePassword } from './password';
-import { backendUrlProblem, displayNameProblem, orNull, passwordProblem, portProblem, serverNameProblem, slugProblem, usernameProblem } from './rules';
+import { backendUrlProblem, codeProblem, displayNameProblem, orNull, passwordProblem, portProblem, serverNameProblem, slugProblem, usernameProblem } from './rules';
 
 describe('field rules', () => {
   it('knows usernames and slugs', () => {
@@ -32,6 +32,12 @@ describe('field rules', () => {
     for (const bad of ['', '10.0.0.1', 'ftp://a', 'http://a/path', 'http://u:p@a', 'http://a?x=1']) {
       expect(backendUrlProblem(bad)).not.toBeNull();
     }
+  });
+
+  it('takes six digits as a code, however an app groups them', () => {
+    for (const code of ['123456', '123 456', ' 123456 ']) expect(codeProblem(code)).toBeNull();
+    for (const code of ['12a', '12345', '1234567', '12345a']) expect(codeProblem(code)).toBe('A code has 6 digits.');
+    expect(codeProblem(' ')).toBe('Enter the code.');
   });
 
   it('sends nothing for a blank optional field', () => {

@@ -63,6 +63,13 @@ export function backendUrlProblem(value: string): string | null {
   return url.username !== '' || url.password !== '' ? 'A user name or password is not possible here.' : null;
 }
 
+/** A code from an authenticator app, which may show it as `123 456`. */
+export function codeProblem(value: string): string | null {
+  const code = value.replace(/\s/g, '');
+  if (code === '') return 'Enter the code.';
+  return /^\d{6}$/.test(code) ? null : 'A code has 6 digits.';
+}
+
 /** null becomes no message, as forms want it. */
 export const orNone = (problem: string | null): string | undefined => problem ?? undefined;
 

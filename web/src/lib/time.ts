@@ -38,6 +38,12 @@ export function spokenUtc(iso: string): string {
   return `${date.getUTCDate()} ${month} ${date.getUTCFullYear()}, ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`;
 }
 
+/** `20:30 UTC`, for a moment of today. */
+export function clockUtc(ms: number): string {
+  const date = new Date(ms);
+  return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`;
+}
+
 /** A `datetime-local` value read as UTC; undefined when it is not a date. */
 export function utcFromLocalInput(value: string | undefined): string | undefined {
   if (value === undefined || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$/.test(value)) return undefined;

@@ -8,6 +8,7 @@ export const SERVER_STATUS: Record<ServerStatus, { label: string; tone: Tone }> 
   ONLINE: { label: 'Online', tone: 'ok' },
   OFFLINE: { label: 'Offline', tone: 'bad' },
   STOPPED_BY_LICENSE: { label: 'Stopped by license', tone: 'warn' },
+  KEY_RETIRED: { label: 'Stopped: key retired', tone: 'bad' },
 };
 
 export const LICENSE_TONE: Record<LicenseStatus, Tone> = { ACTIVE: 'ok', GRACE: 'warn', EXPIRED: 'bad' };
@@ -18,6 +19,7 @@ export const ATTENTION: Record<AttentionItem['kind'], { label: string; tone: Ton
   OFFLINE: { label: 'Offline', tone: 'bad' },
   GRACE_ENDING: { label: 'Grace ending', tone: 'warn' },
   STOPPED_BY_LICENSE: { label: 'Stopped by license', tone: 'warn' },
+  KEY_RETIRED: { label: 'Stopped: key retired', tone: 'bad' },
   KEY_IN_USE_ON_SEVERAL_HOSTS: { label: 'Key in use on several hosts', tone: 'bad' },
   CONFIG_REJECTED: { label: 'Configuration rejected', tone: 'bad' },
 };

@@ -1,4 +1,4 @@
-import type { Connection, ConnectionTest, JobDetails, JobStep, License, Server, ServerConfig, User } from '@/api/types';
+import type { Connection, ConnectionTest, Endpoint, JobDetails, JobStep, License, Server, ServerConfig, User } from '@/api/types';
 
 export const SERVER_ID = '5b0f6a52-0f0c-4d5e-9f6b-0a4c6f3d1a11';
 export const USER_ID = 'c3a3f9a8-5d1e-43a0-9f0b-7f35e8f0a222';
@@ -151,6 +151,27 @@ export function aJob(parts: Partial<JobDetails> = {}): JobDetails {
     remains: [],
     receipt: null,
     result: null,
+    ...parts,
+  };
+}
+
+export function anEndpoint(parts: Partial<Endpoint> = {}): Endpoint {
+  return {
+    id: '0192f0c1-3333-7333-8444-555566667777',
+    kind: 'WEBHOOK',
+    description: 'Chat',
+    url: 'https://hooks.example.com/',
+    recipients: [],
+    events: ['license.expired'],
+    enabled: true,
+    disabledReason: null,
+    disabledAt: null,
+    failingSince: null,
+    lastDeliveredAt: null,
+    waiting: 0,
+    previousSecretUntil: null,
+    createdAt: '2025-11-21T20:00:00Z',
+    updatedAt: '2025-11-21T20:00:00Z',
     ...parts,
   };
 }

@@ -34,6 +34,7 @@ pub struct FleetCounts {
     pub grace: i64,
     pub expired: i64,
     pub stopped: i64,
+    pub key_retired: i64,
     pub not_installed: i64,
     pub installing: i64,
 }
@@ -58,6 +59,7 @@ pub enum AttentionKind {
     Offline,
     GraceEnding,
     StoppedByLicense,
+    KeyRetired,
     KeyInUseOnSeveralHosts,
     ConfigRejected,
 }
@@ -67,6 +69,10 @@ impl From<AttentionRow> for AttentionItem {
         let (kind, detail) = match row.kind.as_str() {
             "OFFLINE" => (AttentionKind::Offline, "Three heartbeats missed, or its ports are closed.".to_owned()),
             "GRACE_ENDING" => (AttentionKind::GraceEnding, service_stops(row.since)),
+            "KEY_RETIRED" => (
+                AttentionKind::KeyRetired,
+                "Its key no longer counts: it serves again once it is installed again.".to_owned(),
+            ),
             "STOPPED_BY_LICENSE" => (AttentionKind::StoppedByLicense, "The license has expired.".to_owned()),
             "KEY_IN_USE_ON_SEVERAL_HOSTS" => {
                 (AttentionKind::KeyInUseOnSeveralHosts, "Several hosts heartbeat with this license key.".to_owned())
@@ -104,6 +110,7 @@ async fn fleet_get(State(app): State<AppState>, Admin(admin): Admin) -> Result<J
             grace: counts.grace,
             expired: counts.expired,
             stopped: counts.stopped,
+            key_retired: counts.key_retired,
             not_installed: counts.not_installed,
             installing: counts.installing,
         },

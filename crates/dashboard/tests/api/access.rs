@@ -211,7 +211,9 @@ async fn a_step_up_is_good_for_five_minutes_and_changes_the_token(db: PgPool) {
     assert!(answer.session_token().is_some());
     admin.post(&reveal, &json!({})).await.expect_status(200);
     assert_eq!(audited(&app.db, "user.step_up").await.len(), 1);
-    assert_eq!(audited(&app.db, "user.step_up.failed").await.len(), 1);
+    let failed = audited(&app.db, "user.step_up.failed").await;
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].metadata["refused"], "wrong_password", "{failed:?}");
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]

@@ -184,25 +184,27 @@ async fn a_servers_status_is_derived_alike_in_sql_and_in_rust(db: PgPool) {
         for age in [None, Some(-5_000_000), Some(0), Some(edge - 1), Some(edge), Some(edge + 1), Some(edge * 100)] {
             for phase in ["starting", "serving"] {
                 for license in [LicenseStatus::Active, LicenseStatus::Grace, LicenseStatus::Expired] {
-                    for installing in [false, true] {
+                    for (installing, retired) in [(false, false), (true, false), (false, true), (true, true)] {
                         let last = age.map(|age| now - Duration::microseconds(age));
-                        let sql: String = sqlx::query_scalar("SELECT server_status_at($1, $2, $3, $4, $5, $6)")
+                        let sql: String = sqlx::query_scalar("SELECT server_status_at($1, $2, $3, $4, $5, $6, $7)")
                             .bind(license.as_str())
                             .bind(last)
                             .bind(last.map(|_| phase))
                             .bind(installing)
+                            .bind(retired)
                             .bind(interval(every))
                             .bind(now)
                             .fetch_one(&db)
                             .await
                             .unwrap();
-                        let rust = ServerStatus::derive(license, last, phase == "serving", installing, every, now);
-                        assert_eq!(sql, rust.as_str(), "{license} {age:?} {phase} {installing} {seconds}");
+                        let rust =
+                            ServerStatus::derive(license, last, phase == "serving", installing, retired, every, now);
+                        assert_eq!(sql, rust.as_str(), "{license} {age:?} {phase} {installing} {retired} {seconds}");
                         seen.insert(sql);
                     }
                 }
             }
         }
     }
-    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert_eq!(seen.len(), 6, "{seen:?}");
 }

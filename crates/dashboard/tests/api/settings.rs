@@ -28,7 +28,9 @@ async fn settings_are_saved_in_canonical_form_and_shown_to_customers(db: PgPool)
     assert_eq!(admin.get(SETTINGS).await.expect(200), saved);
     let platform = own.get("/api/v1/platform").await.expect(200);
     assert_eq!(platform["dashboardIpAllowlist"], canonical);
-    assert_eq!(platform.as_object().unwrap().len(), 2, "customers see the allowlist and the version: {platform}");
+    let refusal = platform["installRefusal"].as_str().expect("gateways have no address here");
+    assert!(refusal.contains("--public-url"), "{refusal}");
+    assert_eq!(platform.as_object().unwrap().len(), 3, "customers see no more of it: {platform}");
     let row = audited(&app.db, "settings.update").await.pop().unwrap();
     assert_eq!((row.username.as_str(), row.target_type.as_deref()), ("admin", Some("settings")));
     assert_eq!(row.metadata["dashboardIpAllowlist"], json!({ "from": [], "to": canonical }));

@@ -3,7 +3,7 @@ import type { AuditEntry } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { Fact, Facts } from '@/components/Facts';
 import { exactUtc } from '@/lib/time';
-import { ACTIONS, REFUSED } from './words';
+import { ACTIONS, reasonOf } from './words';
 
 function asText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value, null, 1);
@@ -20,8 +20,9 @@ function Mono({ text, what }: { text: string; what: string }) {
 
 export function AuditDetail({ entry }: { entry: AuditEntry }) {
   const metadata = Object.entries(entry.metadata);
-  const { refused } = entry.metadata;
-  const attempt = entry.outcome === 'FAILURE' && typeof refused === 'string';
+  const reason = reasonOf(entry);
+  // Some actions are failures by their name; the others were only attempted.
+  const attempt = reason !== null && !entry.action.endsWith('.failed');
   return (
     <Facts>
       {ACTIONS[entry.action] !== undefined && <Fact name={attempt ? 'Attempted' : 'What'}>{ACTIONS[entry.action]}</Fact>}
@@ -41,7 +42,7 @@ export function AuditDetail({ entry }: { entry: AuditEntry }) {
           <Mono text={entry.userId} what="actor id" />
         </Fact>
       )}
-      {attempt && <Fact name="Refused because">{REFUSED[refused] ?? refused}</Fact>}
+      {reason !== null && <Fact name="Refused because">{reason}</Fact>}
       {metadata.map(([key, value]) => (
         <Fact key={key} name={key}>
           <span className="mono">{asText(value)}</span>

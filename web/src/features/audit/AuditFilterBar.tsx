@@ -6,6 +6,7 @@ import { FilterSelect } from '@/components/FilterSelect';
 import { SearchInput } from '@/components/SearchInput';
 import { useDraft } from '@/lib/useDraft';
 import classes from './audit.module.css';
+import { timesReversed } from './times';
 
 const OUTCOMES = [
   { value: 'SUCCESS', label: 'Success' },
@@ -77,6 +78,7 @@ export function AuditFilterBar({ filters, onChange }: AuditFilterBarProps) {
         <TimeInput
           label="To (UTC)"
           value={filters.to}
+          error={timesReversed(filters) ? '“To” is before “From”.' : undefined}
           onChange={(to) => {
             onChange({ to });
           }}
@@ -89,10 +91,11 @@ export function AuditFilterBar({ filters, onChange }: AuditFilterBarProps) {
 interface TimeInputProps {
   label: string;
   value: string | undefined;
+  error?: string;
   onChange: (value: string | undefined) => void;
 }
 
-function TimeInput({ label, value, onChange }: TimeInputProps) {
+function TimeInput({ label, value, error, onChange }: TimeInputProps) {
   const [text, setText] = useDraft(value ?? '');
   return (
     <div className={classes.time}>
@@ -100,6 +103,7 @@ function TimeInput({ label, value, onChange }: TimeInputProps) {
         type="datetime-local"
         aria-label={label}
         value={text}
+        error={error}
         max="9999-12-31T23:59"
         leftSection={<span className={classes.prefix}>{label}</span>}
         leftSectionWidth={86}

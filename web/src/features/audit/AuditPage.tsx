@@ -15,13 +15,15 @@ import { ChainLine } from './ChainLine';
 import { ExportMenu } from './ExportMenu';
 import { RetentionDialog } from './RetentionDialog';
 import { SearchFurther, useSearchFurther } from './SearchFurther';
+import { timesReversed } from './times';
 
 const route = getRouteApi('/shell/admin/audit');
 
 export function AuditPage() {
   const filters = route.useSearch();
   const navigate = useNavigate();
-  const audit = useInfiniteQuery(auditQuery(filters));
+  const reversed = timesReversed(filters);
+  const audit = useInfiniteQuery({ ...auditQuery(filters), enabled: !reversed });
   const [open, setOpen] = useState<readonly number[]>([]);
 
   const [keeping, setKeeping] = useState(false);
@@ -29,7 +31,7 @@ export function AuditPage() {
   const further = useSearchFurther(audit);
   const found = audit.data?.pages.flatMap((page) => page.items);
   // Nothing yet of a search that goes on by itself is not nothing.
-  const rows = found?.length === 0 && further?.searching === true ? undefined : found;
+  const rows = reversed ? [] : found?.length === 0 && further?.searching === true ? undefined : found;
   const filter = (change: AuditFilters): void => {
     void navigate({ to: '/admin/audit', search: { ...filters, ...change }, replace: true });
   };
@@ -46,6 +48,7 @@ export function AuditPage() {
           <Group gap="xs">
             <Button
               variant="default"
+              disabled={reversed}
               leftSection={<Icon name="refresh" size={14} />}
               onClick={() => void audit.refetch()}
               loading={audit.isRefetching && !audit.isFetchingNextPage}
@@ -60,7 +63,7 @@ export function AuditPage() {
             >
               Retention…
             </Button>
-            <ExportMenu filters={filters} />
+            <ExportMenu filters={filters} disabled={reversed} />
           </Group>
         }
       />

@@ -9,11 +9,11 @@ const FORMATS: { format: ExportFormat; label: string; says: string }[] = [
 ];
 
 /** What the filters show, with a signed last line. */
-export function ExportMenu({ filters }: { filters: AuditFilters }) {
+export function ExportMenu({ filters, disabled }: { filters: AuditFilters; disabled: boolean }) {
   return (
     <Menu position="bottom-end" width={320} returnFocus>
       <Menu.Target>
-        <Button variant="default" leftSection={<Icon name="download" size={14} />} rightSection={<Icon name="down" size={12} />}>
+        <Button variant="default" disabled={disabled} leftSection={<Icon name="download" size={14} />} rightSection={<Icon name="down" size={12} />}>
           Export
         </Button>
       </Menu.Target>

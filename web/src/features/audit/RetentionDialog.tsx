@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, NumberInput, Radio, Stack, Text } from '@mantine/core';
+import { Anchor, Button, Group, Radio, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type SubmitEvent } from 'react';
 import { auditExportUrl, retentionQuery, useUpdateRetention } from '@/api/admin';
@@ -6,6 +6,7 @@ import { mapProblem } from '@/api/problem';
 import type { AuditRetention } from '@/api/types';
 import { Dialog } from '@/components/Dialog';
 import { Notice } from '@/components/Notice';
+import { NumberField } from '@/components/NumberField';
 import { RelativeTime } from '@/components/RelativeTime';
 import { ErrorState, LoadingLines } from '@/components/States';
 import { useNow } from '@/lib/clock';
@@ -71,13 +72,10 @@ function RetentionForm({ retention, onClose }: { retention: AuditRetention; onCl
           </Stack>
         </Radio.Group>
         {keep === 'days' && (
-          <NumberInput
+          <NumberField
             label="Days"
             description={`From ${minDays} to ${maxDays}.`}
             maw={200}
-            allowDecimal={false}
-            allowNegative={false}
-            clampBehavior="none"
             value={days}
             error={error}
             onChange={(value) => {

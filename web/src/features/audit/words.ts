@@ -1,3 +1,5 @@
+import type { AuditEntry } from '@/api/types';
+
 /** What each action is, for people. An action that is not here is shown by its name alone. */
 export const ACTIONS: Record<string, string | undefined> = {
   'audit.export': 'Audit log exported',
@@ -93,4 +95,13 @@ export const REFUSED: Record<string, string | undefined> = {
   rotation_open: 'a rotation was open already',
   self_delete: 'nobody deletes themselves',
   step_up_required: 'it was not confirmed who asks',
+  wrong_code: 'the code was wrong',
+  wrong_passkey: 'the passkey was not accepted',
+  wrong_password: 'the password was wrong',
 };
+
+/** Why something was refused, in words where there are any; null for what was not. */
+export function reasonOf({ outcome, metadata }: Pick<AuditEntry, 'outcome' | 'metadata'>): string | null {
+  const { refused } = metadata;
+  return outcome === 'FAILURE' && typeof refused === 'string' ? (REFUSED[refused] ?? refused) : null;
+}

@@ -8,6 +8,7 @@ import { CodeInput } from '@/components/CodeInput';
 import { Notice } from '@/components/Notice';
 import { TooManyTries } from '@/components/TooManyTries';
 import { passkeyMessage, passkeysUsable, signWithPasskey } from '@/lib/passkeys';
+import { codeProblem } from '@/lib/rules';
 import { useThrottle } from '@/lib/throttle';
 
 /** What is offered, best first; the password was the first factor. */
@@ -62,8 +63,9 @@ export function SecondFactorForm({ methods, onSignedIn, onStartAgain }: SecondFa
   };
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
+    const problem = way === 'TOTP' ? codeProblem(code) : code.trim() === '' ? 'Enter the code.' : null;
     if (way === 'PASSKEY') void prove(async () => ({ method: 'PASSKEY', ...(await signWithPasskey(await beginSecondFactorPasskey())) }));
-    else if (code.trim() === '') setFieldError('Enter the code.');
+    else if (problem !== null) setFieldError(problem);
     else void prove(() => Promise.resolve({ method: way, code: code.trim() }));
   };
   const change = (next: SecondMethod): void => {

@@ -1,5 +1,6 @@
-import { Button, Group, NumberInput, Stack, TextInput } from '@mantine/core';
+import { Button, Group, Stack, TextInput } from '@mantine/core';
 import type { Connection } from '@/api/types';
+import { NumberField } from '@/components/NumberField';
 import { focusFirstError } from '@/lib/formErrors';
 import classes from './connection.module.css';
 import { needsSecret, type ConnectFormApi, type ConnectValues } from './form';
@@ -22,13 +23,10 @@ export function ConnectForm({ form, connection, pending, onTest, onDiscard }: Co
       <Stack gap="md">
         <div className={classes.address}>
           <TextInput label="Host" placeholder="203.0.113.7 or vps.example.com" classNames={{ input: 'mono' }} {...plain} {...form.getInputProps('host')} />
-          <NumberInput
+          <NumberField
             label="Port"
             min={1}
             max={65535}
-            allowDecimal={false}
-            allowNegative={false}
-            clampBehavior="none"
             hideControls
             {...form.getInputProps('port')}
           />

@@ -8,9 +8,9 @@ import { GatewayCard, updateRefusal } from './GatewayCard';
 
 const JOBS = `/servers/${SERVER_ID}/jobs`;
 
-async function card(server: Server = aServer(), connection: Connection = aConnection(), busy = false) {
+async function card(server: Server = aServer(), connection: Connection = aConnection(), busy = false, installRefusal: string | null = null) {
   const api = mockApi({
-    'GET /platform': { body: { dashboardIpAllowlist: [], version: '1.0.0' } },
+    'GET /platform': { body: { dashboardIpAllowlist: [], version: '1.0.0', installRefusal } },
     [`GET /servers/${SERVER_ID}/connection`]: { body: connection },
     [`POST ${JOBS}`]: { status: 202, body: aJob() },
     [`GET ${JOBS}`]: { body: { items: [], nextCursor: null } },
@@ -34,6 +34,26 @@ describe('updateRefusal', () => {
 });
 
 describe('GatewayCard', () => {
+  it.each([
+    ['nothing is known', NO_CONNECTION, 'ONLINE', true],
+    ['its host key waits to be confirmed after a test', aConnection({ hostKey: null, hostKeyState: 'UNCONFIRMED' }), 'ONLINE', true],
+    ['it may be unreachable', aConnection(), 'OFFLINE', true],
+    ['it can be logged in to', aConnection(), 'ONLINE', false],
+  ] as const)('shows what is done on the machine itself while %s', async (_, connection, status, shown) => {
+    await card(aServer({ status }), connection);
+    expect(screen.queryByText('sudo systemctl restart proxima-gateway') !== null).toBe(shown);
+  });
+
+  it('begins nothing where gateways have no address to report to', async () => {
+    const { api, user } = await card(aServer(), aConnection(), false, 'Its operator sets it with --public-url');
+    await waitFor(() => {
+      expect(button('Re-install')).toHaveAttribute('aria-disabled', 'true');
+    });
+    await user.click(button('Re-install'));
+    expect(screen.queryByRole('dialog')).not.toBeInTheDocument();
+    expect(api.sent(`POST ${JOBS}`)).toHaveLength(0);
+  });
+
   it('has nothing to update when the versions are equal, and says so', async () => {
     const { api, user } = await card();
     await waitFor(() => {

@@ -7,7 +7,7 @@ import { Section } from '@/components/Section';
 import { RunJob } from '@/features/jobs/RunJob';
 import { ManagementPort } from '@/features/server/ManagementPort';
 import { ByHand } from './ByHand';
-import { refusal } from './stage';
+import { refusal, stageOf } from './stage';
 
 interface GatewayCardProps {
   server: Server;
@@ -26,6 +26,7 @@ export function updateRefusal(installed: string | null | undefined, own: string 
 export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
   const platform = useQuery(platformQuery);
   const refused = refusal(connection, busy);
+  const cut = stageOf(connection) !== 'READY';
   const own = platform.data?.version;
   const current = updateRefusal(server.installedVersion, own);
   const off = { server, confirm: true, disabled: refused !== undefined, reason: refused };
@@ -34,7 +35,7 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
   return (
     <Section title="Gateway" hint="Update, restart or remove what runs on the server.">
       <Stack gap="md">
-        {server.status === 'OFFLINE' && !server.reinstallNeeded && !busy && (
+        {server.status === 'OFFLINE' && !busy && (
           <Notice tone="warn" title="The gateway is not reporting">
             It may still be serving. Look at the machine and its network; a restart may help.
           </Notice>
@@ -63,7 +64,7 @@ export function GatewayCard({ server, connection, busy }: GatewayCardProps) {
             Uninstall
           </RunJob>
         </Group>
-        {connection.host === null && <ByHand />}
+        {(cut || server.status === 'OFFLINE') && <ByHand cut={cut} />}
       </Stack>
     </Section>
   );

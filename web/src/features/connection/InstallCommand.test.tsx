@@ -10,7 +10,7 @@ const NOW = '2025-11-21T20:30:00Z';
 const OPEN = { madeBy: 'acme', madeAt: NOW, expiresAt: '2025-11-21T20:45:00Z' };
 const COMMAND = '(echo PROXIMA_INSTALL_TOKEN=pt_secret; curl …) | sh';
 
-async function command(open: typeof OPEN | null = null) {
+async function command(open: typeof OPEN | null = null, installRefusal: string | null = null) {
   const server = { open };
   const api = mockApi({
     [`GET ${TOKEN}`]: () => ({ body: { open: server.open, now: NOW } }),
@@ -22,6 +22,7 @@ async function command(open: typeof OPEN | null = null) {
       server.open = null;
       return { status: 204 };
     },
+    'GET /platform': { body: { dashboardIpAllowlist: [], version: '1.0.0', installRefusal } },
     [`GET /servers/${SERVER_ID}/jobs`]: { body: { items: [], nextCursor: null } },
   });
   const shown = await show(<InstallCommand serverId={SERVER_ID} installed={false} />);
@@ -55,6 +56,13 @@ describe('InstallCommand', () => {
     await user.click(await button('Make another'));
     expect(await screen.findByText(COMMAND)).toBeInTheDocument();
     expect(api.sent(`POST ${TOKEN}`)).toHaveLength(1);
+  });
+
+  it('offers no command where gateways have no address to report to, and says where it is set', async () => {
+    const { api } = await command(null, 'Its operator sets it with --public-url');
+    expect(await screen.findByText(/--public-url/)).toBeInTheDocument();
+    expect(await button('Make a command')).toBeDisabled();
+    expect(api.sent(`POST ${TOKEN}`)).toHaveLength(0);
   });
 
   it('looks for the job as soon as the command is used', async () => {

@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { installTokenQuery, useMakeInstallToken, useWithdrawInstallToken } from '@/api/installTokens';
 import { refreshAfterJob } from '@/api/jobs';
+import { platformQuery } from '@/api/session';
 import { CopyButton } from '@/components/CopyButton';
 import { Notice } from '@/components/Notice';
 import { RelativeTime } from '@/components/RelativeTime';
@@ -21,6 +22,7 @@ interface InstallCommandProps {
 export function InstallCommand({ serverId, installed }: InstallCommandProps) {
   const client = useQueryClient();
   const token = useQuery(installTokenQuery(serverId));
+  const refusal = useQuery(platformQuery).data?.installRefusal ?? null;
   const make = useMakeInstallToken(serverId);
   const withdraw = useWithdrawInstallToken(serverId);
   const [made, setMade] = useState<{ command: string; madeAt: string } | null>(null);
@@ -81,11 +83,16 @@ export function InstallCommand({ serverId, installed }: InstallCommandProps) {
         dashboard.
       </Text>
       {open === null ? (
-        <div>
-          <Button variant="default" loading={busy} onClick={makeOne}>
+        <Stack gap={6} align="flex-start">
+          <Button variant="default" loading={busy} disabled={refusal !== null} onClick={makeOne}>
             Make a command
           </Button>
-        </div>
+          {refusal !== null && (
+            <Text size="sm" c="dimmed">
+              {refusal}
+            </Text>
+          )}
+        </Stack>
       ) : made?.madeAt === open.madeAt ? (
         <Notice tone="warn" title="Run this on the server, as root or as a user who may use sudo" action={actions}>
           <div className={classes.installCommand}>

@@ -19,7 +19,7 @@ export function ReinstallNotice({ server }: { server: Server }) {
         ) : undefined
       }
     >
-      Its old key was retired: within a minute of that it stops, and it refuses visitors until it is installed again. {hint}
+      Its old key was retired: it stops as soon as it hears of that, and accepts no visitors until it is installed again. {hint}
     </Notice>
   );
 }

@@ -42,7 +42,7 @@ export function ServerWork({ server, admin = false }: { server: Server; admin?: 
   }
 
   const newest = jobs.data?.pages[0]?.items[0];
-  const stopped = server.reinstallNeeded || server.status === 'STOPPED_BY_LICENSE' || server.status === 'OFFLINE';
+  const stopped = server.reinstallNeeded || ['STOPPED_BY_LICENSE', 'KEY_RETIRED', 'OFFLINE'].includes(server.status);
   const job = foremost(newest, putAway, now, stopped);
   const busy = newest !== undefined && isUnfinished(newest);
   return (

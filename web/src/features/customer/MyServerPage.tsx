@@ -1,9 +1,10 @@
-import { Anchor } from '@mantine/core';
+import { Anchor, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { serversQuery } from '@/api/servers';
 import type { Server } from '@/api/types';
 import { DataTable, type Column } from '@/components/DataTable';
+import { AsHeard } from '@/components/HeardAt';
 import { LicenseBadge } from '@/components/LicenseBadge';
 import { PageHeader } from '@/components/PageHeader';
 import { Section } from '@/components/Section';
@@ -29,7 +30,13 @@ export function MyServerPage() {
   const servers = useQuery(serversQuery);
   const items = servers.data?.items;
   const only = items?.length === 1 ? items[0] : undefined;
-  if (only !== undefined) return <ServerView server={only} notice={<OutOfDate query={servers} />} />;
+  if (only !== undefined) {
+    return (
+      <AsHeard query={servers}>
+        <ServerView server={only} notice={<OutOfDate query={servers} />} />
+      </AsHeard>
+    );
+  }
 
   return (
     <>
@@ -43,15 +50,20 @@ export function MyServerPage() {
           </Section>
         )
       ) : (
-        <Section title="Servers" flush>
-          <DataTable
-            label="Servers"
-            columns={COLUMNS}
-            rows={items}
-            rowKey={(server) => server.id}
-            empty={<EmptyState title="No server yet">Your provider has not set up a server for this account. Contact them.</EmptyState>}
-          />
-        </Section>
+        <AsHeard query={servers}>
+          <Stack gap="md">
+            <OutOfDate query={servers} />
+            <Section title="Servers" flush>
+              <DataTable
+                label="Servers"
+                columns={COLUMNS}
+                rows={items}
+                rowKey={(server) => server.id}
+                empty={<EmptyState title="No server yet">Your provider has not set up a server for this account. Contact them.</EmptyState>}
+              />
+            </Section>
+          </Stack>
+        </AsHeard>
       )}
     </>
   );

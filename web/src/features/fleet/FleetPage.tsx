@@ -2,10 +2,12 @@ import { Button, Stack } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { fleetQuery } from '@/api/admin';
+import { endpointsQuery } from '@/api/notifications';
 import { Icon } from '@/components/Icon';
 import { PageHeader } from '@/components/PageHeader';
 import { EmptyState, ErrorState, OutOfDate } from '@/components/States';
 import { Section } from '@/components/Section';
+import { failing } from '@/features/notifications/words';
 import { AttentionTable } from './AttentionTable';
 import { FleetTiles } from './FleetTiles';
 
@@ -19,7 +21,11 @@ function AddUserButton() {
 
 export function FleetPage() {
   const fleet = useQuery(fleetQuery);
+  const endpoints = useQuery(endpointsQuery);
+  const silent = endpoints.data?.items.filter(failing) ?? [];
   const empty = fleet.data?.counts.total === 0;
+  // That nothing needs attention is said when all is known.
+  const known = fleet.data !== undefined && !endpoints.isPending;
   return (
     <>
       <PageHeader title="Fleet" purpose="Every customer's gateway at a glance." action={<AddUserButton />} />
@@ -28,6 +34,7 @@ export function FleetPage() {
         {fleet.isError && fleet.data === undefined && (
           <ErrorState what="The fleet" error={fleet.error} onRetry={() => void fleet.refetch()} retrying={fleet.isFetching} />
         )}
+        {empty && silent.length > 0 && <AttentionTable items={[]} endpoints={silent} />}
         {empty ? (
           <Section title="Servers" flush>
             <EmptyState
@@ -46,7 +53,7 @@ export function FleetPage() {
           (fleet.data !== undefined || !fleet.isError) && (
             <>
               <FleetTiles counts={fleet.data?.counts} />
-              <AttentionTable items={fleet.data?.attention} />
+              <AttentionTable items={known ? fleet.data.attention : undefined} endpoints={silent} />
             </>
           )
         )}

@@ -17,15 +17,18 @@ const TILES: Tile[] = [
   { key: 'total', label: 'All servers', tone: null, filters: { role: 'CUSTOMER' } },
   { key: 'online', label: 'Online', tone: 'ok', filters: { serverStatus: 'ONLINE' } },
   { key: 'offline', label: 'Offline', tone: 'bad', filters: { serverStatus: 'OFFLINE' } },
+  { key: 'keyRetired', label: 'Stopped: key retired', tone: 'bad', filters: { serverStatus: 'KEY_RETIRED' } },
   { key: 'grace', label: 'In grace', tone: 'warn', filters: { licenseStatus: 'GRACE' } },
   { key: 'stopped', label: 'Stopped by license', tone: 'warn', filters: { serverStatus: 'STOPPED_BY_LICENSE' } },
   { key: 'installing', label: 'Installing', tone: 'busy', filters: { serverStatus: 'INSTALLING' } },
   { key: 'notInstalled', label: 'Not installed', tone: 'idle', filters: { serverStatus: 'NOT_INSTALLED' } },
 ];
 
+/** Shown while there is one: a server is seldom in these states, and not for long. */
+const RARE = new Set<Tile['key']>(['installing', 'keyRetired']);
+
 export function FleetTiles({ counts }: { counts: Fleet['counts'] | undefined }) {
-  // A state of moments: shown while there is one.
-  const tiles = TILES.filter(({ key }) => key !== 'installing' || (counts?.installing ?? 0) > 0);
+  const tiles = TILES.filter(({ key }) => !RARE.has(key) || (counts?.[key] ?? 0) > 0);
   return (
     <ul className={classes.tiles} aria-label="Servers by state">
       {tiles.map((tile) => (

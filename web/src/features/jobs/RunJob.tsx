@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { connectionQuery } from '@/api/connections';
 import { useCreateJob } from '@/api/jobs';
+import { platformQuery } from '@/api/session';
 import type { JobKind } from '@/api/types';
 import { notifyFailed } from '@/lib/notify';
 import { JobDialog, type JobServer } from './JobDialog';
@@ -23,7 +24,10 @@ interface RunJobProps {
 }
 
 /** A button that begins a job. It asks for the login when none is stored. */
-export function RunJob({ server, kind, children, name = JOB_KIND[kind].name, variant = 'default', confirm = false, disabled = false, reason }: RunJobProps) {
+export function RunJob({ server, kind, children, name = JOB_KIND[kind].name, variant = 'default', confirm = false, ...given }: RunJobProps) {
+  const impossible = useQuery(platformQuery).data?.installRefusal ?? undefined;
+  const reason = given.reason ?? impossible;
+  const disabled = given.disabled === true || impossible !== undefined;
   const connection = useQuery(connectionQuery(server.id));
   const create = useCreateJob(server.id);
   const [open, setOpen] = useState(false);

@@ -1,4 +1,5 @@
-import { Group, NativeSelect, NumberInput } from '@mantine/core';
+import { Group, NativeSelect } from '@mantine/core';
+import { NumberField } from '@/components/NumberField';
 import type { LengthUnit } from './length';
 
 interface LengthFieldsProps {
@@ -15,12 +16,11 @@ interface LengthFieldsProps {
 export function LengthFields({ label, units, amount, unit, problem, onAmount, onUnit }: LengthFieldsProps) {
   return (
     <Group gap="xs" align="flex-start" wrap="nowrap">
-      <NumberInput
+      <NumberField
         label={label}
         value={amount}
         onChange={onAmount}
         min={0}
-        decimalScale={2}
         hideControls
         error={problem}
         style={{ flex: 1 }}

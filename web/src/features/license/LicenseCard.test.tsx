@@ -108,6 +108,12 @@ describe('revoking', () => {
     await user.clear(amount);
     await user.type(amount, '400');
     expect(screen.getByText('At most 366 days are possible.')).toBeInTheDocument();
+    expect(screen.getByText(/Reinstate ends this at any time/)).toBeInTheDocument();
+    await user.clear(amount);
+    await user.type(amount, '-3');
+    await user.tab();
+    expect(amount).toHaveValue('-3');
+    expect(screen.getByText('Enter a length of zero or more.')).toBeInTheDocument();
     expect(button('Revoke license')).toBeDisabled();
   });
 

@@ -36,7 +36,7 @@ export function RegenerateDialog({ opened, onClose, license, username, installed
         {installed ? (
           <>
             <List.Item>
-              <b>Traffic stops within about a minute:</b> at its next heartbeat the gateway learns that its key was
+              <b>Traffic stops:</b> at its next heartbeat the gateway learns that its key was
               retired and shuts down. Visitors get “connection refused”.
             </List.Item>
             <List.Item>It stays stopped until Install is run again with the new key.</List.Item>

@@ -30,7 +30,7 @@ export function ReinstateDialog({ opened, onClose, license }: LicenseDialogProps
     >
       The license becomes ACTIVE again and the grace period ends without consequence.{' '}
       {license.status === 'EXPIRED'
-        ? 'A gateway that was stopped by its license resumes service within a minute.'
+        ? 'A gateway that was stopped by its license resumes service as soon as it next asks this dashboard.'
         : 'Traffic goes on without interruption, and the customer no longer sees the grace banner.'}
     </ConfirmDialog>
   );

@@ -55,31 +55,36 @@ export function RevokeDialog({ opened, onClose, license }: LicenseDialogProps) {
           onAmount={setAmount}
           onUnit={setUnit}
         />
-        {length.seconds !== null && <WhatHappens end={new Date(now + length.seconds * 1000).toISOString()} none={length.seconds === 0} />}
+        <WhatHappens
+          end={length.seconds === null ? null : new Date(now + length.seconds * 1000).toISOString()}
+          none={length.seconds === 0}
+        />
       </Stack>
     </ConfirmDialog>
   );
 }
 
-function WhatHappens({ end, none }: { end: string; none: boolean }) {
+/** `end` is null while what was typed is no length. */
+function WhatHappens({ end, none }: { end: string | null; none: boolean }) {
   if (none) {
     return (
       <List size="sm" spacing={6}>
         <List.Item>
-          <b>There is no grace period:</b> the gateway stops at its next heartbeat, within about a minute, and visitors
+          <b>There is no grace period:</b> the gateway stops at its next heartbeat, and visitors
           get “connection refused”.
         </List.Item>
-        <List.Item>Reinstate brings service back within a minute.</List.Item>
+        <List.Item>Reinstate brings service back as soon as the gateway next asks.</List.Item>
       </List>
     );
   }
   return (
     <List size="sm" spacing={6}>
       <List.Item>
-        Traffic flows normally until <b>{spokenUtc(end)}</b>. The customer sees a banner with that date.
+        Traffic flows normally until <b>{end === null ? 'the grace period ends' : spokenUtc(end)}</b>. The customer sees a banner with
+        that date.
       </List.Item>
       <List.Item>
-        After that the gateway stops at its next heartbeat, within about a minute, and visitors get “connection
+        After that the gateway stops at its next heartbeat, and visitors get “connection
         refused”.
       </List.Item>
       <List.Item>Reinstate ends this at any time, also afterwards.</List.Item>

@@ -54,25 +54,25 @@ export function RotateDialog({ opened, onClose, license, installed }: LicenseDia
           onAmount={setAmount}
           onUnit={setUnit}
         />
-        {limit.seconds !== null && <WhatHappens end={new Date(now + limit.seconds * 1000).toISOString()} installed={installed} />}
+        <WhatHappens end={limit.seconds === null ? null : new Date(now + limit.seconds * 1000).toISOString()} installed={installed} />
       </Stack>
     </ConfirmDialog>
   );
 }
 
-function WhatHappens({ end, installed }: { end: string; installed: boolean }) {
+/** `end` is null while what was typed is no length. */
+function WhatHappens({ end, installed }: { end: string | null; installed: boolean }) {
   return (
     <List size="sm" spacing={6}>
       {installed ? (
         <List.Item>
-          <b>Traffic is not interrupted:</b> the running gateway is handed a new key in its next heartbeat, within about
-          a minute, and uses it from then on.
+          <b>Traffic is not interrupted:</b> the running gateway is handed a new key with its next heartbeat, and uses it from then on.
         </List.Item>
       ) : (
         <List.Item>No gateway is installed on this key yet. One that is installed meanwhile gets the new key.</List.Item>
       )}
       <List.Item>
-        The old key ends as soon as the new one is used; at the latest on <b>{spokenUtc(end)}</b>.
+        The old key ends as soon as the new one is used; at the latest {end === null ? <b>when the time limit has passed</b> : <>on <b>{spokenUtc(end)}</b></>}.
       </List.Item>
       <List.Item>
         A gateway that is off all the time until then never gets the new key: it stops, and has to be installed again.

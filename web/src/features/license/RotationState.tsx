@@ -53,9 +53,10 @@ export function RotationState({ license, serverName, serverStatus }: RotationSta
 }
 
 const WAITING: Partial<Record<ServerStatus, string>> = {
-  ONLINE: 'It is handed over in the next heartbeat, within about a minute. Both keys count until then, and traffic flows.',
+  ONLINE: 'It is handed over with the next heartbeat. Both keys count until then, and traffic flows.',
   OFFLINE: 'The gateway is offline; it is handed the new key when it is back. Both keys count until then.',
   STOPPED_BY_LICENSE: 'The gateway is stopped by its license; it is handed the new key whenever it asks. Both keys count until then.',
+  KEY_RETIRED: 'The gateway’s old key was retired; it gets the new key when it is installed again.',
   INSTALLING: 'The installation gets the new key. Both keys count until it has reported.',
   NOT_INSTALLED: 'No gateway is installed; one that is installed now gets the new key.',
 };

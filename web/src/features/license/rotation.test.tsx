@@ -83,7 +83,7 @@ describe('an open rotation', () => {
   });
 
   it.each([
-    ['ONLINE', /handed over in the next heartbeat/],
+    ['ONLINE', /handed over with the next heartbeat/],
     ['OFFLINE', /The gateway is offline/],
     ['NOT_INSTALLED', /No gateway is installed/],
   ] as const)('says for a server that is %s what it waits for', async (status, words) => {

@@ -1,10 +1,11 @@
-import { Button, Group, NativeSelect, NumberInput, Stack, Switch, Text, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
 import { useUpdateNotificationSettings } from '@/api/notifications';
 import { mapProblem } from '@/api/problem';
 import type { NotificationSettings, SmtpFields, SmtpTls } from '@/api/types';
 import { Notice } from '@/components/Notice';
+import { NumberField } from '@/components/NumberField';
 import { SecretInput } from '@/components/SecretInput';
 import { Section } from '@/components/Section';
 import { focusFirstError, keepShownError } from '@/lib/formErrors';
@@ -94,12 +95,9 @@ export function MailServerForm({ settings }: { settings: NotificationSettings })
               <>
                 <div className={classes.row}>
                   <TextInput label="Host" placeholder="mail.example.com" spellCheck={false} {...form.getInputProps('host')} />
-                  <NumberInput
+                  <NumberField
                     label="Port"
                     hideControls
-                    allowDecimal={false}
-                    allowNegative={false}
-                    thousandSeparator=""
                     {...form.getInputProps('port')}
                   />
                   <NativeSelect

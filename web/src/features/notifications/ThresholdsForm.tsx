@@ -1,9 +1,10 @@
-import { Button, Group, NumberInput, Stack } from '@mantine/core';
+import { Button, Group, Stack } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { useState } from 'react';
 import { useUpdateNotificationSettings } from '@/api/notifications';
 import type { NotificationSettings } from '@/api/types';
 import { Notice } from '@/components/Notice';
+import { NumberField } from '@/components/NumberField';
 import { Section } from '@/components/Section';
 import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { notifyDone } from '@/lib/notify';
@@ -18,8 +19,6 @@ function within(min: number, max: number) {
     return value !== '' && Number.isInteger(number) && number >= min && number <= max ? null : `Use a whole number from ${min} to ${max}.`;
   };
 }
-
-const plain = { allowDecimal: false, allowNegative: false, clampBehavior: 'none' } as const;
 
 export function ThresholdsForm({ settings }: { settings: NotificationSettings }) {
   const update = useUpdateNotificationSettings();
@@ -50,25 +49,22 @@ export function ThresholdsForm({ settings }: { settings: NotificationSettings })
         <Stack gap="md">
           {failure !== null && <Notice tone="bad">{failure}</Notice>}
           <div className={classes.numbers}>
-            <NumberInput
+            <NumberField
               label="Grace is about to end"
               description="Told this long before the grace of a license ends."
               suffix=" hours"
-              {...plain}
               {...form.getInputProps('licenseEndingHours')}
             />
-            <NumberInput
+            <NumberField
               label="Gateway is offline"
               description="Told once it has been offline for this long; restarts stay quiet."
               suffix=" minutes"
-              {...plain}
               {...form.getInputProps('offlineSettleMinutes')}
             />
-            <NumberInput
+            <NumberField
               label="Gateway is silent"
               description="Told again once a licensed gateway has not been heard for this long."
               suffix=" hours"
-              {...plain}
               {...form.getInputProps('silentHours')}
             />
           </div>

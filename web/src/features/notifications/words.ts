@@ -29,13 +29,19 @@ export function endpointState(endpoint: Endpoint): { label: string; tone: Tone }
   return endpoint.failingSince === null ? { label: 'On', tone: 'ok' } : { label: 'Failing', tone: 'bad' };
 }
 
+/** Whether what it should be told does not arrive. */
+export function failing(endpoint: Endpoint): boolean {
+  return endpointState(endpoint).tone === 'bad';
+}
+
 export function destination(endpoint: Endpoint): string {
   return endpoint.kind === 'WEBHOOK' ? (endpoint.url ?? '') : endpoint.recipients.join(', ');
 }
 
-/** A waiting one that was tried before is being retried; say so. */
-export function deliveryState(delivery: Delivery): { label: string; tone: Tone } {
-  return delivery.state === 'WAITING' && delivery.attempts > 0 ? { label: 'Retrying', tone: 'warn' } : DELIVERY_STATE[delivery.state];
+/** In the words of the filter. One that waits although it was tried has failed so far. */
+export function deliveryState(delivery: Pick<Delivery, 'state' | 'attempts'>): { label: string; tone: Tone } {
+  const { label, tone } = DELIVERY_STATE[delivery.state];
+  return { label, tone: delivery.state === 'WAITING' && delivery.attempts > 0 ? 'warn' : tone };
 }
 
 /** One address a line, or separated by commas or semicolons. */

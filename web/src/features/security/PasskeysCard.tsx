@@ -1,4 +1,4 @@
-import { Button, Group, Stack, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useRefreshMe, useRemovePasskey, useRenamePasskey } from '@/api/access';
 import { errorMessage } from '@/api/problem';
@@ -11,7 +11,7 @@ import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
 import { EmptyState } from '@/components/States';
 import { notifyDone } from '@/lib/notify';
-import { passkeysUsable } from '@/lib/passkeys';
+import { passkeysAddress, passkeysUsable } from '@/lib/passkeys';
 
 export function PasskeysCard({ security, onAdd }: { security: Security; onAdd: () => void }) {
   const [renaming, setRenaming] = useState<Passkey | null>(null);
@@ -64,9 +64,17 @@ export function PasskeysCard({ security, onAdd }: { security: Security; onAdd: (
         <div style={{ padding: 14 }}>
           <Notice tone="info" title="Passkeys cannot be used here">
             {security.passkeysReason ??
-              (security.rpId === null
-                ? 'This dashboard is not set up for them.'
-                : `They belong to ${security.rpId}. Open the dashboard at that address, in a browser that knows passkeys.`)}
+              (security.rpId === null ? (
+                'This dashboard is not set up for them.'
+              ) : (
+                <>
+                  They belong to {security.rpId}. Open the dashboard at{' '}
+                  <Anchor href={passkeysAddress(security.rpId, security.publicOrigin)} size="sm" underline="always">
+                    that address
+                  </Anchor>
+                  , in a browser that knows passkeys.
+                </>
+              ))}
           </Notice>
         </div>
       )}

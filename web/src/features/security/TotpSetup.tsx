@@ -8,6 +8,7 @@ import { CopyButton } from '@/components/CopyButton';
 import { Notice } from '@/components/Notice';
 import { LoadingLines } from '@/components/States';
 import { TooManyTries } from '@/components/TooManyTries';
+import { codeProblem } from '@/lib/rules';
 import { useThrottle } from '@/lib/throttle';
 import classes from './security.module.css';
 
@@ -47,8 +48,9 @@ export function TotpSetup({ onDone, onCancel, cancelLabel = 'Cancel' }: TotpSetu
 
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    if (code.trim() === '') {
-      setFieldError('Enter the code that the app shows.');
+    const problem = codeProblem(code);
+    if (problem !== null) {
+      setFieldError(problem);
       return;
     }
     setFailure(null);

@@ -26,8 +26,8 @@ export function DeliveryLine({ config, serverStatus }: { config: ServerConfig; s
       {state === 'APPLIED'
         ? 'The gateway has applied it.'
         : serverStatus === 'ONLINE'
-          ? 'The gateway takes it over at its next heartbeat, within about a minute.'
-          : 'The gateway takes it over when it next sends a heartbeat.'}
+          ? 'The gateway applies it at its next heartbeat.'
+          : 'The gateway applies it when it next sends a heartbeat.'}
     </Text>
   );
 }

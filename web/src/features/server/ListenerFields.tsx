@@ -1,6 +1,7 @@
-import { ActionIcon, NumberInput, TextInput, Tooltip } from '@mantine/core';
+import { ActionIcon, TextInput, Tooltip } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { Icon } from '@/components/Icon';
+import { NumberField } from '@/components/NumberField';
 import type { ManageValues } from './listeners';
 import classes from './server.module.css';
 
@@ -9,14 +10,11 @@ export function ListenerFields({ form, index }: { form: UseFormReturnType<Manage
   const name = `port ${index + 1}`;
   return (
     <div className={classes.listener} role="group" aria-label={`Listener ${index + 1}`}>
-      <NumberInput
+      <NumberField
         label="Listen port"
         placeholder="80"
         min={1}
         max={65535}
-        allowDecimal={false}
-        allowNegative={false}
-        clampBehavior="none"
         hideControls
         {...form.getInputProps(`listeners.${index}.port`)}
       />

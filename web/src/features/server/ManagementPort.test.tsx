@@ -49,7 +49,7 @@ describe('ManagementPort', () => {
     await line(silent('NO_ANSWER', { answeredAt: '2025-11-20T20:30:00Z' }));
     expect(await screen.findByText('198.51.100.7')).toBeInTheDocument();
     const said = screen.getByText(/does not answer on port 6060/);
-    expect(said).toHaveTextContent('Changes arrive with the next heartbeat, within a minute.');
+    expect(said).toHaveTextContent('Changes arrive with the next heartbeat.');
     expect(said).toHaveTextContent('To have them at once, allow TCP 6060 from 198.51.100.7.');
     expect(said).toHaveTextContent(/It last answered .+ ago/);
     expect(said).not.toHaveTextContent('Do this.');
@@ -71,7 +71,7 @@ describe('ManagementPort', () => {
     await line(silent(code));
     const said = screen.getByText(/does not answer on port 6060/);
     expect(screen.getByRole('status')).toHaveTextContent('cannot be used');
-    expect(said).toHaveTextContent('within a minute. Do this.');
+    expect(said).toHaveTextContent('with the next heartbeat. Do this.');
     expect(said).not.toHaveTextContent('allow TCP 6060');
   });
 

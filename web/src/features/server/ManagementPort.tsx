@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { errorMessage } from '@/api/problem';
 import { useCheckManagement } from '@/api/servers';
 import { platformQuery } from '@/api/session';
-import type { GatewayStatus, ManagementPort as Port, Server } from '@/api/types';
+import type { GatewayStatus, ManagementPort as Port, Server, ServerStatus } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { RelativeTime } from '@/components/RelativeTime';
 import { StatusDot } from '@/components/StatusDot';
@@ -39,7 +39,7 @@ export function ManagementPort({ server }: { server: Server }) {
           Check
         </Button>
       </Group>
-      {port !== null && !port.reachable && <Consequence port={port} stopped={server.status === 'STOPPED_BY_LICENSE'} />}
+      {port !== null && !port.reachable && <Consequence port={port} status={server.status} />}
       {check.isError && (
         <Notice tone="warn" urgent>
           {errorMessage(check.error)}
@@ -60,20 +60,26 @@ function isClosed(port: Port): boolean {
   return port.problem !== null && CLOSED.has(port.problem.code);
 }
 
-function Consequence({ port, stopped }: { port: Port; stopped: boolean }) {
+function Consequence({ port, status }: { port: Port; status: ServerStatus }) {
   const platform = useQuery(platformQuery);
   const addresses = platform.data?.dashboardIpAllowlist ?? [];
-  if (stopped && isClosed(port)) {
+  if (status === 'KEY_RETIRED' && isClosed(port)) {
     return (
       <Text size="sm" c="dimmed">
-        Nothing listens there while the gateway is stopped by its license. It asks this dashboard every few seconds whether it may
-        serve again.
+        Nothing listens there once the gateway has stopped: its license key was retired.
+      </Text>
+    );
+  }
+  if (status === 'STOPPED_BY_LICENSE' && isClosed(port)) {
+    return (
+      <Text size="sm" c="dimmed">
+        Nothing listens there while the gateway is stopped by its license. It keeps asking this dashboard whether it may serve again.
       </Text>
     );
   }
   return (
     <Text size="sm" c="dimmed">
-      {port.problem?.sentence} Changes arrive with the next heartbeat, within a minute.{' '}
+      {port.problem?.sentence} Changes arrive with the next heartbeat.{' '}
       {!isClosed(port) ? (
         port.problem?.remedy
       ) : addresses.length === 0 ? (

@@ -47,6 +47,25 @@ describe('SettingsForm', () => {
     expect(screen.queryByRole('alert')).not.toBeInTheDocument();
   });
 
+  it('keeps what was typed for the limit, and says what is wrong with it beside a wrong entry', async () => {
+    const { api, user } = await form({});
+    const limit = screen.getByLabelText('Offline limit in days');
+    await user.type(limit, '-3');
+    expect(limit).toHaveValue('-3');
+    await user.type(screen.getByLabelText('Add private addresses or ranges'), '10.0.0.300{Enter}');
+    expect(screen.getByText(/^Use a whole number from 1 to 3650/)).toBeInTheDocument();
+    expect(screen.getByRole('alert')).toHaveTextContent('10.0.0.300');
+    expect(save()).toBeDisabled();
+    await user.click(screen.getByRole('button', { name: 'Remove 10.0.0.300' }));
+    for (const [typed, problem] of [['1.5', true], ['3651', true], ['30', false]] as const) {
+      await user.clear(limit);
+      await user.type(limit, typed);
+      expect(limit).toHaveValue(typed);
+      expect(screen.queryByText(/^Use a whole number from 1 to 3650/) !== null).toBe(problem);
+    }
+    expect(api.calls).toHaveLength(0);
+  });
+
   it('marks the entry that the server refuses', async () => {
     const { user } = await form(
       problem({ status: 422, code: 'validation_failed', errors: [{ field: 'dashboardIpAllowlist[1]', code: 'x', message: 'has host bits set' }] }),

@@ -1,10 +1,11 @@
-import { Button, Group, NumberInput, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState, type SubmitEvent } from 'react';
 import { useUpdateSettings } from '@/api/admin';
 import { mapProblem } from '@/api/problem';
 import type { Settings } from '@/api/types';
 import { CopyButton } from '@/components/CopyButton';
 import { Notice } from '@/components/Notice';
+import { NumberField } from '@/components/NumberField';
 import { PageHeader } from '@/components/PageHeader';
 import { RelativeTime } from '@/components/RelativeTime';
 import { Section } from '@/components/Section';
@@ -13,6 +14,8 @@ import { allowlistCsv, toEntries, type AllowlistEntry } from '@/lib/allowlist';
 import { notifyDone } from '@/lib/notify';
 import { AllowlistInput } from './AllowlistInput';
 import { SettingsTabs } from './SettingsTabs';
+
+const LIMIT_MAX_DAYS = 3_650;
 
 const sameList = (a: readonly string[], b: readonly string[]): boolean => a.join('\n') === b.join('\n');
 
@@ -24,6 +27,12 @@ function withProblems(entries: readonly AllowlistEntry[], field: string, message
 
 function limitOf(value: number | string): number | null {
   return value === '' ? null : Number(value);
+}
+
+function limitProblem(value: number | string): string | null {
+  const days = limitOf(value);
+  if (days === null || (Number.isInteger(days) && days >= 1 && days <= LIMIT_MAX_DAYS)) return null;
+  return `Use a whole number from 1 to ${LIMIT_MAX_DAYS}, or leave it empty.`;
 }
 
 export function SettingsForm({ settings }: { settings: Settings }) {
@@ -40,7 +49,7 @@ export function SettingsForm({ settings }: { settings: Settings }) {
     !sameList(texts, base.dashboardIpAllowlist) ||
     !sameList(textsOf(outbound), base.outboundAllowlist) ||
     limitOf(limit) !== (base.offlineLimitDays ?? null);
-  const invalid = [...entries, ...outbound].some((entry) => entry.problem !== null);
+  const invalid = limitProblem(limit) !== null || [...entries, ...outbound].some((entry) => entry.problem !== null);
 
   const startFrom = (from: Settings): void => {
     setBase(from);
@@ -141,20 +150,17 @@ export function SettingsForm({ settings }: { settings: Settings }) {
         </Section>
         <Section title="Offline limit" hint="How long a licensed gateway goes on without hearing from this dashboard.">
           <Stack gap="sm">
-            <NumberInput
+            <NumberField
               label="Offline limit in days"
               placeholder="No limit"
               maw={200}
               min={1}
-              allowDecimal={false}
-              allowNegative={false}
-              clampBehavior="none"
               value={limit}
               onChange={(value) => {
                 setLimit(value);
                 setLimitError(null);
               }}
-              error={limitError}
+              error={limitError ?? limitProblem(limit)}
             />
             <Text size="sm" c="dimmed">
               Left empty, a gateway whose license is ACTIVE never stops because the dashboard is silent. With a limit, it

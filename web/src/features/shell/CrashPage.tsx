@@ -1,20 +1,54 @@
-import { Container } from '@mantine/core';
+import { Container, Group, Stack, Text } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
 import { useRouter, type ErrorComponentProps } from '@tanstack/react-router';
+import { useEffect, useEffectEvent } from 'react';
+import { isOutage } from '@/api/problem';
+import { meQuery } from '@/api/session';
 import { ErrorState } from '@/components/States';
+import { Brand } from './Brand';
+import classes from './Shell.module.css';
 
+const AGAIN_MS = 5_000;
+
+/** In place of a page that could not even begin. While the dashboard is out it is asked again, and the page comes by itself. */
 export function CrashPage({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
+  const client = useQueryClient();
+  const outage = isOutage(error);
+  const retry = (): void => {
+    reset();
+    void router.invalidate();
+  };
+  const look = useEffectEvent(async () => {
+    // Asked here first, so that this page stays in sight until there is another answer.
+    const still = await client.query({ ...meQuery, staleTime: 0 }).then(
+      () => false,
+      (problem: unknown) => isOutage(problem),
+    );
+    if (!still) retry();
+  });
+  useEffect(() => {
+    if (!outage) return undefined;
+    const timer = window.setInterval(() => void look(), AGAIN_MS);
+    return () => {
+      window.clearInterval(timer);
+    };
+  }, [outage]);
+
   return (
     <Container size="sm" py="xl">
       <title>Not available · Proxima Gateway</title>
-      <ErrorState
-        what="This page"
-        error={error}
-        onRetry={() => {
-          reset();
-          void router.invalidate();
-        }}
-      />
+      <Stack gap="md">
+        <Group className={classes.brand}>
+          <Brand />
+        </Group>
+        <ErrorState what="This page" error={error} onRetry={retry} />
+        {outage && (
+          <Text size="sm" c="dimmed" role="status">
+            It is tried again every few seconds, and appears by itself.
+          </Text>
+        )}
+      </Stack>
     </Container>
   );
 }

@@ -1,6 +1,7 @@
 import { AppShell, Burger, Group } from '@mantine/core';
-import { useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { useDisclosure, useHotkeys, useMediaQuery } from '@mantine/hooks';
 import { Link, Outlet } from '@tanstack/react-router';
+import { useRef } from 'react';
 import { homeOf } from '@/lib/redirect';
 import { Brand } from './Brand';
 import { Navigation } from './Navigation';
@@ -13,6 +14,18 @@ export function Shell() {
   const me = useMe();
   const [opened, { toggle, close }] = useDisclosure(false);
   const phone = useMediaQuery('(max-width: 47.99em)', undefined, { getInitialValueInEffect: false });
+  const burger = useRef<HTMLButtonElement>(null);
+  useHotkeys([
+    [
+      'Escape',
+      () => {
+        if (!opened || !phone) return;
+        close();
+        burger.current?.focus();
+      },
+      { preventDefault: false },
+    ],
+  ]);
 
   return (
     <AppShell
@@ -31,6 +44,7 @@ export function Shell() {
               <Brand />
             </Link>
             <Burger
+              ref={burger}
               opened={opened}
               onClick={toggle}
               size="sm"

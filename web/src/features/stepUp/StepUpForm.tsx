@@ -8,6 +8,7 @@ import { Notice } from '@/components/Notice';
 import { SecretInput } from '@/components/SecretInput';
 import { TooManyTries } from '@/components/TooManyTries';
 import { passkeyMessage, signWithPasskey } from '@/lib/passkeys';
+import { codeProblem } from '@/lib/rules';
 import { useThrottle } from '@/lib/throttle';
 
 interface StepUpFormProps {
@@ -49,7 +50,8 @@ export function StepUpForm({ methods, username, onProven, onCancel }: StepUpForm
 
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    if (typed === '') setFieldError(way === 'PASSWORD' ? 'Enter your password.' : 'Enter the code.');
+    const problem = way === 'TOTP' ? codeProblem(typed) : typed === '' ? 'Enter your password.' : null;
+    if (problem !== null) setFieldError(problem);
     else void prove('form', () => Promise.resolve(way === 'PASSWORD' ? { method: way, password: typed } : { method: way, code: typed }));
   };
   const field = {

@@ -102,4 +102,27 @@ describe('AddUserForm', () => {
     expect((field('Password') as HTMLInputElement).value).toHaveLength(20);
     expect(screen.getByRole('button', { name: 'Copy to clipboard' })).toBeInTheDocument();
   });
+
+  it('asks before a generated password is lost that was not copied', async () => {
+    const { user, submit } = await form();
+    await user.type(field('Username'), 'acme');
+    await user.click(screen.getByRole('button', { name: 'Generate password' }));
+    await user.click(create());
+    expect(await screen.findByText('You have not copied the password')).toBeInTheDocument();
+    expect(submit).not.toHaveBeenCalled();
+    await user.click(screen.getByRole('button', { name: 'Go back' }));
+    await user.click(create());
+    await user.click(await screen.findByRole('button', { name: 'Create user' }));
+    expect(submit).toHaveBeenCalledTimes(1);
+  });
+
+  it('asks nothing once it was copied', async () => {
+    const { user, submit } = await form();
+    await user.type(field('Username'), 'acme');
+    await user.click(screen.getByRole('button', { name: 'Generate password' }));
+    await user.click(screen.getByRole('button', { name: 'Copy to clipboard' }));
+    await user.click(create());
+    expect(submit).toHaveBeenCalledTimes(1);
+    expect(screen.queryByText('You have not copied the password')).not.toBeInTheDocument();
+  });
 });

@@ -6,7 +6,8 @@ import type { CreateUserRequest, Role } from '@/api/types';
 import { Notice } from '@/components/Notice';
 import { applyProblem, focusFirstError, keepShownError } from '@/lib/formErrors';
 import { displayNameProblem, orNull, passwordProblem, serverNameProblem, slugProblem, usernameProblem } from '@/lib/rules';
-import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, TemporaryPasswordField, UsernameField } from './fields';
+import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, TemporaryPasswordField, UsernameField, type UserFormValues } from './fields';
+import { UncopiedDialog, useUncopied } from './uncopied';
 
 interface AddUserFormProps {
   onSubmit: (body: CreateUserRequest) => Promise<void>;
@@ -30,8 +31,9 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
     },
   });
   const { role } = form.values;
+  const uncopied = useUncopied();
 
-  const submit = form.onSubmit(async (values) => {
+  const create = async (values: UserFormValues): Promise<void> => {
     setFailure(null);
     try {
       await onSubmit({
@@ -46,6 +48,9 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
     } catch (error) {
       setFailure(applyProblem(form, error, (path) => path !== 'serverName' || values.role === 'CUSTOMER'));
     }
+  };
+  const submit = form.onSubmit((values) => {
+    uncopied.guard(values.password, () => void create(values));
   }, focusFirstError);
 
   return (
@@ -57,7 +62,7 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
           </Notice>
         )}
         <UsernameField form={form} required />
-        <PasswordField form={form} required help="8 characters to 72 bytes. The customer can change it later." />
+        <PasswordField form={form} required help="8 characters to 72 bytes. The customer can change it later." uncopied={uncopied} />
         <TemporaryPasswordField form={form} />
         <DisplayNameField form={form} />
         <SlugField form={form} />
@@ -72,6 +77,7 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
           </Button>
         </Group>
       </Stack>
+      <UncopiedDialog uncopied={uncopied} confirmLabel="Create user" />
     </form>
   );
 }

@@ -27,7 +27,7 @@ export function BecomeAdminDialog({ user, opened, pending, onClose, onConfirm }:
           Admins own no server: <b>{user.server?.name ?? 'their server'}</b> is deleted and its license key is retired.
         </List.Item>
         <List.Item>
-          The gateway on the machine stops at its next heartbeat, within about a minute. From then on visitors get
+          The gateway on the machine stops at its next heartbeat. From then on visitors get
           “connection refused”.
         </List.Item>
         <List.Item>{user.username} can manage every user, server and license, and is signed out everywhere.</List.Item>

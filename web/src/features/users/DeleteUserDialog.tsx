@@ -107,7 +107,7 @@ function WhatHappens({ user }: { user: User }) {
             The server <b>{user.server.name}</b> is deleted with it, and its license key is retired.
           </List.Item>
           <List.Item>
-            The gateway on the customer’s machine stops at its next heartbeat, within about a minute. From then on
+            The gateway on the customer’s machine stops at its next heartbeat. From then on
             visitors get “connection refused”.
           </List.Item>
         </>

@@ -12,6 +12,7 @@ import { displayNameProblem, passwordProblem, serverNameProblem, slugProblem, us
 import { BecomeAdminDialog } from './BecomeAdminDialog';
 import { changedFields, formValues, isEmpty } from './changes';
 import { DisplayNameField, PasswordField, RoleField, ServerNameField, SlugField, TemporaryPasswordField, UsernameField } from './fields';
+import { UncopiedDialog, useUncopied } from './uncopied';
 
 interface EditUserFormProps {
   user: User;
@@ -23,6 +24,7 @@ export function EditUserForm({ user, own = false }: EditUserFormProps) {
   const update = useUpdateUser(user.id);
   const [failure, setFailure] = useState<string | null>(null);
   const [confirming, setConfirming] = useState(false);
+  const uncopied = useUncopied();
   const form = useForm({
     initialValues: formValues(user, own),
     validateInputOnBlur: true,
@@ -71,8 +73,10 @@ export function EditUserForm({ user, own = false }: EditUserFormProps) {
   const submit = form.onSubmit((values) => {
     const body = changedFields(baseline, values);
     if (isEmpty(body)) return;
-    if (baseline.role === 'CUSTOMER' && body.role === 'ADMIN') setConfirming(true);
-    else void save(body);
+    uncopied.guard(values.password, () => {
+      if (baseline.role === 'CUSTOMER' && body.role === 'ADMIN') setConfirming(true);
+      else void save(body);
+    });
   }, focusFirstError);
 
   return (
@@ -85,7 +89,7 @@ export function EditUserForm({ user, own = false }: EditUserFormProps) {
             </Notice>
           )}
           <UsernameField form={form} required />
-          <PasswordField form={form} help="Empty leaves it unchanged. A new one signs the user out everywhere." />
+          <PasswordField form={form} help="Empty leaves it unchanged. A new one signs the user out everywhere." uncopied={uncopied} />
           {!own && form.values.password !== '' && <TemporaryPasswordField form={form} />}
           <DisplayNameField form={form} />
           <SlugField form={form} />
@@ -118,6 +122,7 @@ export function EditUserForm({ user, own = false }: EditUserFormProps) {
         }}
         onConfirm={() => void save({ ...changes, confirmServerDeletion: user.username })}
       />
+      <UncopiedDialog uncopied={uncopied} confirmLabel="Save account" />
       <UnsavedGuard when={!isEmpty(changes)} />
     </>
   );

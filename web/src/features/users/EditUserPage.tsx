@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { ApiError } from '@/api/problem';
 import type { User } from '@/api/types';
 import { userQuery } from '@/api/users';
+import { AsHeard } from '@/components/HeardAt';
 import { Icon } from '@/components/Icon';
 import { Notice } from '@/components/Notice';
 import { PageHeader } from '@/components/PageHeader';
@@ -37,7 +38,9 @@ export function EditUserPage() {
     return (
       <Stack gap="md">
         <OutOfDate query={user} />
-        <EditUser key={userId} user={user.data} />
+        <AsHeard query={user}>
+          <EditUser key={userId} user={user.data} />
+        </AsHeard>
       </Stack>
     );
   }

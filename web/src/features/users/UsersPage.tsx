@@ -5,6 +5,7 @@ import { useState } from 'react';
 import type { User } from '@/api/types';
 import { usersQuery, type UserFilters, type UserSort } from '@/api/users';
 import { DataTable } from '@/components/DataTable';
+import { AsHeard } from '@/components/HeardAt';
 import { Icon } from '@/components/Icon';
 import { PageHeader } from '@/components/PageHeader';
 import { ErrorState, OutOfDate } from '@/components/States';
@@ -55,24 +56,26 @@ export function UsersPage() {
             <ErrorState what="The users" error={users.error} onRetry={() => void users.refetch()} retrying={users.isFetching} />
           </div>
         ) : (
-          <DataTable
-            label="Users"
-            columns={columns.filter((column) => !hidden.includes(column.id))}
-            rows={rows}
-            rowKey={(user) => user.id}
-            onRowClick={(user) => void navigate({ to: '/admin/users/$userId', params: { userId: user.id } })}
-            sort={filters.sort ?? 'username'}
-            onSort={(sort) => {
-              filter({ sort: sort === 'username' ? undefined : (sort as UserSort) });
-            }}
-            empty={<UsersEmpty filters={filters} />}
-            more={{
-              hasMore: users.hasNextPage,
-              loading: users.isFetchingNextPage,
-              onMore: () => void users.fetchNextPage(),
-              noun: ['user', 'users'],
-            }}
-          />
+          <AsHeard query={users}>
+            <DataTable
+              label="Users"
+              columns={columns.filter((column) => !hidden.includes(column.id))}
+              rows={rows}
+              rowKey={(user) => user.id}
+              onRowClick={(user) => void navigate({ to: '/admin/users/$userId', params: { userId: user.id } })}
+              sort={filters.sort ?? 'username'}
+              onSort={(sort) => {
+                filter({ sort: sort === 'username' ? undefined : (sort as UserSort) });
+              }}
+              empty={<UsersEmpty filters={filters} />}
+              more={{
+                hasMore: users.hasNextPage,
+                loading: users.isFetchingNextPage,
+                onMore: () => void users.fetchNextPage(),
+                noun: ['user', 'users'],
+              }}
+            />
+          </AsHeard>
         )}
         {rows?.length === 1 && rows[0]?.id === me.id && Object.keys(filters).length === 0 && <UsersEmpty filters={{}} />}
       </Card>

@@ -6,6 +6,7 @@ import { CopyButton } from '@/components/CopyButton';
 import { SecretInput } from '@/components/SecretInput';
 import { generatePassword } from '@/lib/password';
 import { ROLE_OPTIONS } from '@/lib/words';
+import type { Uncopied } from './uncopied';
 
 export interface UserFormValues {
   username: string;
@@ -40,7 +41,7 @@ export function UsernameField({ form, required }: FieldProps) {
   );
 }
 
-export function PasswordField({ form, required, help }: FieldProps & { help: string }) {
+export function PasswordField({ form, required, help, uncopied }: FieldProps & { help: string; uncopied: Uncopied }) {
   const [visible, setVisible] = useState(false);
   return (
     <div>
@@ -51,20 +52,23 @@ export function PasswordField({ form, required, help }: FieldProps & { help: str
         autoComplete="new-password"
         visible={visible}
         onVisibleChange={setVisible}
+        onCopy={uncopied.onCopied}
         {...form.getInputProps('password')}
       />
       <Group gap="xs" mt={8}>
         <Button
           variant="default"
           onClick={() => {
-            form.setFieldValue('password', generatePassword());
+            const password = generatePassword();
+            form.setFieldValue('password', password);
+            uncopied.onGenerated(password);
             form.clearFieldError('password');
             setVisible(true);
           }}
         >
           Generate password
         </Button>
-        {form.values.password !== '' && <CopyButton value={form.values.password} label="Copy to clipboard" text="Copy" />}
+        {form.values.password !== '' && <CopyButton value={form.values.password} label="Copy to clipboard" text="Copy" onCopied={uncopied.onCopied} />}
       </Group>
     </div>
   );

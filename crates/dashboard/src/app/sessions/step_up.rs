@@ -46,8 +46,13 @@ pub async fn step_up(app: &App, actor: &Actor, given: StepUp) -> AppResult<Stepp
         Some(prepared) => factors::check(app, &mut tx, user, prepared).await?,
         None => right,
     };
-    let metadata = json!({ "with": method });
+    let mut metadata = json!({ "with": method });
     if !right {
+        metadata["refused"] = json!(match method {
+            ProofMethod::Password => "wrong_password",
+            ProofMethod::Passkey => "wrong_passkey",
+            _ => "wrong_code",
+        });
         audit::failed(&mut tx, actor, "user.step_up.failed", own_target(actor), metadata).await?;
         commit(tx).await?;
         return Err(match method {

@@ -39,6 +39,9 @@ pub struct Security {
     pub passkeys_reason: Option<String>,
     #[schema(required)]
     pub rp_id: Option<String>,
+    /// Where people open this dashboard; `null` without a public URL.
+    #[schema(required)]
+    pub public_origin: Option<String>,
     pub passkeys: Vec<Passkey>,
     #[schema(required)]
     pub recovery_codes: Option<RecoveryCodesLeft>,
@@ -59,6 +62,7 @@ pub(super) async fn me_security(
         passkeys_available: app.passkeys.is_ok(),
         passkeys_reason: app.passkeys.as_ref().err().cloned(),
         rp_id: app.passkeys.as_ref().ok().map(|party| party.rp_id().to_owned()),
+        public_origin: app.config.public_origin.clone(),
         passkeys: own.passkeys.into_iter().map(Passkey::from).collect(),
         recovery_codes: own
             .factors

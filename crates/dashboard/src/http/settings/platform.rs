@@ -1,4 +1,4 @@
-use crate::app::{AppError, settings};
+use crate::app::{AppError, jobs, settings};
 use crate::http::AppState;
 use crate::http::extract::SignedIn;
 use crate::http::problem::Problem;
@@ -13,6 +13,9 @@ pub struct Platform {
     pub dashboard_ip_allowlist: Vec<String>,
     /// Of the dashboard.
     pub version: &'static str,
+    /// Why nothing can be installed from here, for people; `null` where it can.
+    #[schema(required)]
+    pub install_refusal: Option<String>,
 }
 
 /// About this platform
@@ -24,5 +27,6 @@ pub(super) async fn platform_get(
 ) -> Result<Json<Platform>, AppError> {
     let settings = settings::get(&app, &actor).await?;
     let version = env!("CARGO_PKG_VERSION");
-    Ok(Json(Platform { dashboard_ip_allowlist: settings.dashboard_ip_allowlist, version }))
+    let install_refusal = app.config.gateway_url.is_none().then(|| jobs::no_gateway_url().to_string());
+    Ok(Json(Platform { dashboard_ip_allowlist: settings.dashboard_ip_allowlist, version, install_refusal }))
 }

@@ -18,6 +18,8 @@ impl Bench {
         ];
         let said: Vec<&Value> = answers.iter().map(|answer| &answer["reinstallNeeded"]).collect();
         assert!(said.iter().all(|one| one.is_boolean() && *one == said[0]), "{said:?}");
+        let retired = answers.iter().filter(|answer| answer["status"] == "KEY_RETIRED").count();
+        assert_eq!(retired, if said[0] == &json!(true) { answers.len() } else { 0 }, "{answers:?}");
         said[0] == &json!(true)
     }
 
