@@ -27,6 +27,7 @@ pub mod page;
 pub mod passkeys;
 pub mod pending_logins;
 pub mod pool;
+pub mod pulse;
 pub mod rotations;
 pub mod sealed;
 mod search;

@@ -13,6 +13,9 @@ const SESSION_LIMITS: [(&str, &str); 3] =
 /// How soon a connection that is given back answers, or is closed.
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
+/// One migration at a time in a database; whoever waits for it has no limit.
+const MIGRATION_LOCK: i64 = 0x7072_6f78_696d_6102;
+
 /// Opens a pool of at most `max_connections`. Waits at most 5 s for a free connection.
 ///
 /// # Errors
@@ -50,12 +53,19 @@ pub fn unprotected_host(url: &str) -> Option<String> {
 }
 
 /// Brings the schema up to date. Safe when several dashboards start at once: an advisory lock
-/// lets one migrate while the others wait.
+/// lets one migrate while the others wait. Takes as long as a large table takes; a table that somebody else keeps locked for
+/// 10 s is an error, because everybody would wait behind the migration.
 ///
 /// # Errors
 /// A migration that fails, or a database that holds migrations this version does not know.
 pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    MIGRATOR.run(pool).await
+    // A connection of its own: its limits, and the lock, end with it.
+    let mut connection = pool.acquire().await?.detach();
+    sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut connection).await?;
+    sqlx::raw_sql("RESET lock_timeout").execute(&mut connection).await?;
+    MIGRATOR.run(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// Whether a dashboard has ever brought this database up to date. Changes nothing.

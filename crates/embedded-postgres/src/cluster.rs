@@ -15,6 +15,9 @@ use crate::layout::{Layout, make_private};
 use crate::options::Options;
 use crate::settings;
 
+/// How soon a server that runs takes a connection, also one that still starts, in seconds.
+const ANSWERS_WITHIN: u64 = 8;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
     pub(crate) layout: Layout,
@@ -174,6 +177,10 @@ impl Cluster {
             if answer.as_ref().is_ok_and(|answer| answer == "1") {
                 return Ok(());
             }
+            // One that starts says so at once.
+            if let Err(Error::Silent { .. }) = answer {
+                return answer.map(drop);
+            }
             if Instant::now() >= deadline {
                 tracing::debug!(?answer, "the last attempt");
                 return Err(Error::NotReady {
@@ -192,10 +199,13 @@ impl Cluster {
     pub(crate) async fn psql_in(&self, database: &str, statement: &str) -> Result<String, Error> {
         let mut psql =
             self.tool("psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", "-p", "5432", "-U", "postgres", "-d", database]);
+        psql.env("PGCONNECT_TIMEOUT", ANSWERS_WITHIN.to_string());
         psql.arg("-h").arg(self.layout.socket_dir()).arg("-c").arg(statement);
         let output = command::run(psql).await?;
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        } else if last_line(&output.stderr).ends_with("timeout expired") {
+            Err(Error::Silent { data: self.layout.data(), seconds: ANSWERS_WITHIN })
         } else {
             Err(Error::Command {
                 step: "set-up",

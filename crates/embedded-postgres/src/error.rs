@@ -52,6 +52,13 @@ pub enum Error {
     #[error("PostgreSQL in {} did not accept connections within {seconds} seconds; its log is in {}", .data.display(), .data.join("log").display())]
     NotReady { data: PathBuf, seconds: u64 },
 
+    #[error(
+        "PostgreSQL in {} runs, and has not answered for {seconds} seconds: its processes may be frozen (`ps -o pid,stat,args -C postgres` shows a T \
+         then; `kill -CONT PID` goes on) or its disk stuck; its log is in {}",
+        .data.display(), .data.join("log").display()
+    )]
+    Silent { data: PathBuf, seconds: u64 },
+
     #[error("the former data {} is still there; remove it when nobody wants to go back to it, with: rm -r {}", .former.display(), .former.display())]
     FormerData { former: PathBuf },
 

@@ -242,6 +242,23 @@ async fn damaged_data_is_reported_in_one_sentence() {
 }
 
 #[tokio::test]
+async fn a_frozen_server_is_said_to_be_frozen() {
+    let folder = Folder::new("frozen");
+    let postgres = start(&folder.postgres()).await;
+    let signal = |signal| {
+        let pid = rustix::process::Pid::from_raw(server_pid(&folder.postgres())).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("signalled");
+    };
+    signal(rustix::process::Signal::STOP);
+    let beside = EmbeddedPostgres::attach_or_start(&folder.postgres(), options()).await;
+    signal(rustix::process::Signal::CONT);
+    let error = beside.expect_err("nobody answers");
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+    assert!(error.to_string().contains("kill -CONT"), "{error}");
+    postgres.stop().await.expect("stops");
+}
+
+#[tokio::test]
 async fn root_needs_a_reachable_folder_and_an_unprivileged_user() {
     if !is_root() {
         return;

@@ -23,9 +23,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
-    let outcome = accept(&app, args.yes).await;
-    database.close().await?;
-    outcome
+    database.attend(accept(&app, args.yes)).await?
 }
 
 async fn accept(app: &crate::app::App, yes: bool) -> anyhow::Result<()> {

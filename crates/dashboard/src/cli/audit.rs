@@ -68,17 +68,16 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 async fn verify_log(data: &DataArgs) -> anyhow::Result<()> {
     let (app, database) = open_app(data, Use::Command).await?;
     let terminal = std::io::stderr().is_terminal();
-    let verified = audit_chain::verify(&app, |done, head| {
+    let verified = database.attend(audit_chain::verify(&app, |done, head| {
         if terminal {
             let _ = write!(std::io::stderr(), "\r{done} of {head} rows");
         }
-    })
-    .await;
+    }));
+    let verified = verified.await;
     if terminal {
         let _ = writeln!(std::io::stderr());
     }
-    database.close().await?;
-    match verified? {
+    match verified?? {
         Ok(verified) if verified.to < verified.from => say("The audit log is whole: it has no rows."),
         Ok(verified) => say(&format!(
             "The audit log is whole: rows {} to {}, head {}.",

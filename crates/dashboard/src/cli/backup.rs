@@ -2,7 +2,7 @@
 //! finds the backup opens nothing with it.
 
 use super::archive::{self, Client, Manifest, Program, hex};
-use super::database::{Database, Use, must_be_whole};
+use super::database::{Database, Use, must_be_whole, say_silent};
 use super::owner::not_written;
 use super::say;
 use crate::app::{Actor, audit};
@@ -10,6 +10,7 @@ use crate::config::DataArgs;
 use crate::entropy::{EntropyExt as _, OsEntropy};
 use anyhow::{Context as _, bail};
 use proxima_db::backup::{self, Facts};
+use proxima_db::pulse;
 use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -31,11 +32,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         bail!("{shown} exists: choose another name");
     }
     let database = Database::connect(&args.data, 2, Use::Command).await?;
-    if let Err(unfinished) = must_be_whole(&database.pool).await {
+    if let Err(unfinished) = pulse::attend(&database.url, must_be_whole(&database.pool)).await? {
         database.close().await?;
         return Err(unfinished);
     }
-    let made = make(&database, &args).await;
+    let made = pulse::attend_to_the_end(&database.url, make(&database, &args), say_silent).await;
     if made.is_err() {
         // Of the last one that was tried `doctor` knows how it went. Where even this fails, the reason is the same.
         let _ = note_failure(&database).await;

@@ -22,8 +22,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let password =
         if args.password_stdin { password_from_stdin()? } else { words::random_password(app.entropy.as_ref()) };
     let temporary = args.temporary || !args.password_stdin;
-    let made = sessions::create_admin(&app, &args.username, &password, temporary).await;
-    database.close().await?;
+    let made = database.attend(sessions::create_admin(&app, &args.username, &password, temporary)).await?;
     match made {
         Ok(()) if args.password_stdin => say("Admin made."),
         // The password alone on its line, for scripts.

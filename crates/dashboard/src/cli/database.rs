@@ -5,8 +5,9 @@ use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
 use anyhow::Context as _;
-use proxima_db::PgPool;
+use proxima_db::{DbError, PgPool, pulse};
 use proxima_embedded_postgres::{EmbeddedPostgres, Options};
+use std::io::Write as _;
 use std::sync::Arc;
 
 /// A pool, and the PostgreSQL that this process supervises for it, if any.
@@ -36,7 +37,7 @@ impl Database {
     /// Connects, and brings the schema up to date. Refuses a database whose restore has not finished.
     pub(crate) async fn open(args: &DataArgs, connections: u32, purpose: Use) -> anyhow::Result<Self> {
         let database = Self::connect(args, connections, purpose).await?;
-        match database.bring_up_to_date(purpose).await {
+        match pulse::attend(&database.url, database.bring_up_to_date(purpose)).await? {
             Ok(()) => Ok(database),
             Err(error) => {
                 database.close().await?;
@@ -66,12 +67,17 @@ impl Database {
                 (embedded.url(), Some(embedded))
             }
         };
-        let pool = proxima_db::connect(&url, connections).await.context(if embedded.is_some() {
-            "cannot connect to the embedded PostgreSQL"
-        } else {
-            "cannot connect to the PostgreSQL of DATABASE_URL: check the address, the user and the password"
-        })?;
+        let pool =
+            proxima_db::connect(&url, connections).await.map_err(|error| unreachable(error, embedded.is_some()))?;
         Ok(Self { pool, url, embedded })
+    }
+
+    /// Does the work of a command, for as long as PostgreSQL answers, and closes the database.
+    pub(crate) async fn attend<T>(self, work: impl Future<Output = T>) -> anyhow::Result<T> {
+        // One that says nothing does not take leave either.
+        let done = pulse::attend(&self.url, work).await?;
+        self.close().await?;
+        Ok(done)
     }
 
     /// Closes the connections, and stops PostgreSQL if this process runs it.
@@ -82,6 +88,25 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// Why a command has no database, with what to look at.
+fn unreachable(error: DbError, embedded: bool) -> anyhow::Error {
+    let which = if embedded { "the embedded PostgreSQL" } else { "the PostgreSQL of DATABASE_URL" };
+    match error {
+        DbError::Unavailable(sqlx::Error::PoolTimedOut) => {
+            anyhow::anyhow!("{which} does not answer within 5 seconds: is it frozen, or its host or the network down?")
+        }
+        error if embedded => anyhow::Error::new(error).context(format!("cannot connect to {which}")),
+        error => anyhow::Error::new(error)
+            .context(format!("cannot connect to {which}: check the address, the user and the password")),
+    }
+}
+
+/// What a command says that works with programs of PostgreSQL's, and waits for them.
+pub(crate) fn say_silent() {
+    let said = "PostgreSQL has not answered for 10 seconds: is it frozen, or its host or the network down? Waiting until it does";
+    let _ = writeln!(std::io::stderr(), "proxima-dashboard: {said}");
 }
 
 /// Refuses a database that a restore has begun to fill. It would look like a good one, and act on what the backup believes to be
@@ -139,13 +164,17 @@ pub(crate) async fn has_been_used(pool: &PgPool) -> anyhow::Result<bool> {
 /// A command's use cases: no heartbeats, no web, no jobs of its own.
 pub(crate) async fn open_app(args: &DataArgs, purpose: Use) -> anyhow::Result<(Arc<App>, Database)> {
     let database = Database::open(args, 4, purpose).await?;
-    let keyring = open_keyring(args, &database.pool).await?;
-    let app = App::new(
-        database.pool.clone(),
-        keyring,
-        Arc::new(OsEntropy),
-        AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() },
-    )?;
-    keys::adopt(&app).await?;
+    let opened = async {
+        let keyring = open_keyring(args, &database.pool).await?;
+        let app = App::new(
+            database.pool.clone(),
+            keyring,
+            Arc::new(OsEntropy),
+            AppConfig { anchor_folder: Some(args.data_dir.clone()), ..AppConfig::default() },
+        )?;
+        keys::adopt(&app).await?;
+        anyhow::Ok(app)
+    };
+    let app = pulse::attend(&database.url, opened).await??;
     Ok((app, database))
 }

@@ -29,8 +29,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
-    let identity = gateway_config::export(&app, &Actor::console(), &args.username, args.dashboard_url).await;
-    database.close().await?;
+    let console = Actor::console();
+    let exported = gateway_config::export(&app, &console, &args.username, args.dashboard_url);
+    let identity = database.attend(exported).await?;
     match identity {
         Ok(identity) => {
             write_private(&args.output, identity.to_json().as_bytes())

@@ -13,8 +13,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
-    let done = factors::reset_by_name(&app, &Actor::console(), &args.username).await;
-    database.close().await?;
+    let done = database.attend(factors::reset_by_name(&app, &Actor::console(), &args.username)).await?;
     match done {
         Ok(()) => {
             say("Second factors taken away; every session of this user has ended. They sign in by password alone now.")

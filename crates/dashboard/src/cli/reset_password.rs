@@ -22,8 +22,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let password =
         if args.password_stdin { password_from_stdin()? } else { words::random_password(app.entropy.as_ref()) };
     let temporary = args.temporary || !args.password_stdin;
-    let done = sessions::reset_password(&app, &Actor::console(), &args.username, &password, temporary).await;
-    database.close().await?;
+    let console = Actor::console();
+    let done = database.attend(sessions::reset_password(&app, &console, &args.username, &password, temporary)).await?;
     match done {
         Ok(()) if args.password_stdin => say("Password set; every session of this user has ended."),
         Ok(()) => say(&password),

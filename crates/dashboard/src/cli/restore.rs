@@ -2,14 +2,14 @@
 //! marked, and nothing else works with it: killed at any point, it is run again, or undone.
 
 use super::archive::{self, Client, Manifest, Program};
-use super::database::{Database, Use};
+use super::database::{Database, Use, say_silent};
 use super::say;
 use crate::app::{Actor, audit};
 use crate::config::DataArgs;
 use anyhow::{Context as _, bail};
-use proxima_db::PgConnection;
 use proxima_db::anchor::{self, Stale};
 use proxima_db::backup::{self, Destination};
+use proxima_db::{PgConnection, pulse};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
@@ -67,7 +67,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         );
     }
     let database = Database::connect(&args.data, 2, Use::Setup).await?;
-    let restored = restore(&args, path, file, &manifest, &database).await;
+    let work = restore(&args, path, file, &manifest, &database);
+    let restored = pulse::attend_to_the_end(&database.url, work, say_silent).await;
     database.close().await?;
     let Restored { incarnation, stale } = restored?;
     say(&format!(
@@ -96,7 +97,7 @@ async fn undo(args: &Args) -> anyhow::Result<()> {
         alone(&mut connection).await?;
         anyhow::Ok(backup::undo_restore(&mut connection).await?)
     };
-    let undone = undone.await;
+    let undone = pulse::attend(&database.url, undone).await?;
     database.close().await?;
     say(if undone? {
         "The database is as it was before the restore."

@@ -30,14 +30,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
-    let done = match (args.status, args.retire_old, args.replace_lost) {
-        (true, ..) => status(&app).await,
-        (_, true, _) => retire(&app).await,
-        (_, _, true) => replace_lost(&app).await,
-        _ => rotate(&app, args.wait).await,
+    let work = async {
+        match (args.status, args.retire_old, args.replace_lost) {
+            (true, ..) => status(&app).await,
+            (_, true, _) => retire(&app).await,
+            (_, _, true) => replace_lost(&app).await,
+            _ => rotate(&app, args.wait).await,
+        }
     };
-    database.close().await?;
-    done
+    database.attend(work).await?
 }
 
 async fn status(app: &App) -> anyhow::Result<()> {

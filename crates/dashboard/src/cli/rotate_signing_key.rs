@@ -26,14 +26,15 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
-    let done = match (args.status, args.finish, args.replace_lost) {
-        (true, ..) => status(&app).await,
-        (_, true, _) => finish(&app, args.leave_behind).await,
-        (_, _, true) => replace_lost(&app).await,
-        _ => rotate(&app).await,
+    let work = async {
+        match (args.status, args.finish, args.replace_lost) {
+            (true, ..) => status(&app).await,
+            (_, true, _) => finish(&app, args.leave_behind).await,
+            (_, _, true) => replace_lost(&app).await,
+            _ => rotate(&app).await,
+        }
     };
-    database.close().await?;
-    done
+    database.attend(work).await?
 }
 
 async fn rotate(app: &App) -> anyhow::Result<()> {

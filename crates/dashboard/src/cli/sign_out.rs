@@ -25,11 +25,13 @@ struct Whom {
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let (app, database) = open_app(&args.data, Use::Command).await?;
     let console = Actor::console();
-    let done = match &args.whom.username {
-        Some(username) => sessions::sign_out_by_name(&app, &console, username).await,
-        None => sessions::sign_out_everybody(&app, &console).await,
+    let sign_out = async {
+        match &args.whom.username {
+            Some(username) => sessions::sign_out_by_name(&app, &console, username).await,
+            None => sessions::sign_out_everybody(&app, &console).await,
+        }
     };
-    database.close().await?;
+    let done = database.attend(sign_out).await?;
     match (done, args.whom.username) {
         (Ok(1), _) => say("1 session has ended."),
         (Ok(ended), _) => say(&format!("{ended} sessions have ended.")),

@@ -187,6 +187,21 @@ async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) 
     assert_eq!(audited(&db, "server.config.export").await.len(), 1);
 }
 
+/// A large table takes minutes; one that somebody keeps locked is waited for no longer than others may wait behind it.
+#[sqlx::test(migrations = false)]
+async fn a_migration_takes_as_long_as_it_takes(db: PgPool) {
+    let bench = Bench::new(&db);
+    let witness = "CREATE SCHEMA witness; CREATE TABLE witness.seen (statements text, locks text);
+                   CREATE FUNCTION witness.look() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+                   INSERT INTO witness.seen VALUES (current_setting('statement_timeout'), current_setting('lock_timeout')); END $$;
+                   CREATE EVENT TRIGGER look ON ddl_command_end EXECUTE FUNCTION witness.look()";
+    sqlx::raw_sql(witness).execute(&db).await.unwrap();
+    expect(&bench.run(&["migrate"], "").await, 0);
+    let seen: Vec<(String, String)> =
+        sqlx::query_as("SELECT DISTINCT statements, locks FROM witness.seen").fetch_all(&db).await.unwrap();
+    assert_eq!(seen, [("0".to_owned(), "10s".to_owned())]);
+}
+
 #[sqlx::test(migrations = false)]
 async fn four_that_migrate_one_empty_database_at_once_all_succeed(db: PgPool) {
     let bench = Bench::new(&db);

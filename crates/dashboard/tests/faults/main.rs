@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
 mod clock;
+mod commands;
 mod database;
 mod disk;
 mod failover;

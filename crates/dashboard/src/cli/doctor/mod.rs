@@ -10,6 +10,7 @@ mod seen;
 use super::database::{Database, Use};
 use super::{Refusal, say};
 use crate::config::ServeArgs;
+use proxima_db::pulse;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
@@ -69,17 +70,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     } else {
         match Database::connect(&serve.data, 2, Use::Command).await {
             Err(error) => findings.push(Finding::problem("database", format!("{error:#}"))),
-            Ok(database) => {
-                let looked = data::database(&serve.data, &database).await;
-                // Without the schema there is nothing more to see.
-                let current = looked.len() > 1;
-                findings.extend(looked);
-                if current {
-                    findings.extend(installation::look(serve, &database).await);
-                    findings.extend(acme::certificate(serve, &database).await);
+            Ok(database) => match pulse::attend(&database.url, look(serve, &database)).await {
+                Err(silent) => findings.push(Finding::problem("database", silent.to_string())),
+                Ok(looked) => {
+                    findings.extend(looked);
+                    database.close().await?;
                 }
-                database.close().await?;
-            }
+            },
         }
     }
     findings.extend(public::certificate(serve));
@@ -90,6 +87,17 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     findings.extend(host::clock().await);
     findings.extend(host::unit().await);
     report(&findings, json)
+}
+
+/// What the database shows.
+async fn look(serve: &ServeArgs, database: &Database) -> Vec<Finding> {
+    let mut findings = data::database(&serve.data, database).await;
+    // Without the schema there is nothing more to see.
+    if findings.len() > 1 {
+        findings.extend(installation::look(serve, database).await);
+        findings.extend(acme::certificate(serve, database).await);
+    }
+    findings
 }
 
 fn report(findings: &[Finding], json: bool) -> anyhow::Result<()> {
