@@ -17,10 +17,11 @@ export const ADMIN = { username: 'admin', password: 'lantern-orbit-42-quarry' };
 /**
  * @param {string} folder an existing folder that PostgreSQL's user can pass through
  * @param {(folder: string, url: string) => string[]} [options] more of its command line
+ * @param {string} [address] scheme and host of its URL
  */
-export async function startDashboard(folder, options = () => []) {
+export async function startDashboard(folder, options = () => [], address = 'http://127.0.0.1') {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${address}:${port}`;
   const data = join(folder, 'dashboard');
   const database = process.env.DATABASE_URL ? await freshDatabase(process.env.DATABASE_URL) : null;
   /** @type {NodeJS.ProcessEnv} */
@@ -52,6 +53,8 @@ export async function startDashboard(folder, options = () => []) {
       await database.sql(text);
     },
     log: () => process_.log(),
+    /** As `systemctl reload` would. */
+    reload: () => process_.child.kill('SIGHUP'),
     /** Its key file. */
     keyFile: join(data, 'keys.json'),
     /**

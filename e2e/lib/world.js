@@ -13,7 +13,7 @@ import { startSite } from './site.js';
 
 /**
  * Call it at the top of a test file.
- * @param {{ dashboard?: Parameters<typeof startDashboard>[1] }} [options]
+ * @param {{ dashboard?: Parameters<typeof startDashboard>[1], address?: string }} [options]
  */
 export async function startWorld(options = {}) {
   /** @type {(() => Promise<unknown> | void)[]} */
@@ -29,7 +29,7 @@ export async function startWorld(options = {}) {
   chmodSync(folder, 0o755);
   endings.push(() => rmSync(folder, { recursive: true, force: true }));
   const [dashboard, browser] = await Promise.all([
-    startDashboard(folder, options.dashboard).then((started) => {
+    startDashboard(folder, options.dashboard, options.address).then((started) => {
       endings.push(() => started.stop());
       return started;
     }),

@@ -151,7 +151,7 @@ test('an admin and their second factors', { timeout: 240_000 }, async (t) => {
     await proofGrowsOld();
     await button(page, 'Reset second factor').click();
     const ask = dialog(page, 'Reset second factor');
-    await visible(ask.box.getByText('Make sure that it is them who asks'));
+    await visible(ask.box.getByText('Make sure that it really is them'));
     await look(page, 'edit-second-factor-reset');
     await ask.confirmWith('night-shift');
     await ask.press('Reset second factor');

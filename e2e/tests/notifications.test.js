@@ -33,7 +33,7 @@ test('a webhook, from the form to the log of deliveries', { timeout: 120_000 }, 
   const { page, problems, close } = await world.adminPage();
   problems.allow(/^answer 422 POST \/api\/v1\/notifications\/endpoints$/);
   await page.goto('/admin/settings/notifications');
-  await visible(page.getByText('Nobody is told yet'));
+  await visible(page.getByText('Nobody is notified yet'));
   await page.getByRole('link', { name: 'Add webhook' }).click();
   await field(page, 'URL').fill('javascript:window.__xss=3');
   await field(page, 'Name').fill(SCRIPT);
@@ -67,7 +67,7 @@ test('a webhook, from the form to the log of deliveries', { timeout: 120_000 }, 
   await button(page, 'Delete').click();
   await dialog(page, `Delete ${SCRIPT}`).press('Delete');
   await atPath(page, '/admin/settings/notifications');
-  await visible(page.getByText('Nobody is told yet'));
+  await visible(page.getByText('Nobody is notified yet'));
   problems.assertNone();
   await close();
 });

@@ -171,8 +171,8 @@ examineAll(() => world.adminPage(), [
     await visible(button(page, 'Add passkey'));
   } },
   { name: 'settings-notifications-none', path: '/admin/settings/notifications', ready: async (page) => {
-    await visible(page.getByText('Nobody is told yet'));
-    await visible(card(page, 'When to tell'));
+    await visible(page.getByText('Nobody is notified yet'));
+    await visible(card(page, 'When to notify'));
   } },
   { name: 'settings-notifications', published: true, path: '/admin/settings/notifications', ready: async (page) => {
     await addEndpoints();

@@ -53,7 +53,7 @@ async function rotate(page) {
   const { box, press } = dialog(page, 'Rotate license key');
   await visible(box.getByText('Traffic is not interrupted:'));
   await press('Rotate key');
-  await toast(page, 'The rotation has begun.');
+  await toast(page, 'The rotation has started.');
 }
 
 test('the running gateway takes its new key, twice, and no visitor is refused', async () => {
@@ -117,7 +117,7 @@ test('an open rotation is told, and cancelled', async () => {
   const { page } = admin;
   await page.goto(`/admin/users/${user.id}`);
   await rotate(page);
-  await visible(card(page, 'License').getByText(/Begun by admin just now; the old key ends on .* UTC at the latest\./));
+  await visible(card(page, 'License').getByText(/Started by admin just now; the old key ends on .* UTC at the latest\./));
   await hasText(fact(page, 'License', 'New key'), /^pk_•••••…•.{4}, not in use yet$/);
   assert.ok(await button(page, 'Rotate').isDisabled());
   // One that does not take the key goes on with the old one.

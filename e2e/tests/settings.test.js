@@ -30,7 +30,7 @@ test('how long the audit log is kept', async () => {
   }
   await box.getByLabel('Days', { exact: true }).fill('400');
   await visible(box.getByText('Entries will be removed'));
-  const export_ = box.getByRole('link', { name: 'Export what goes' });
+  const export_ = box.getByRole('link', { name: 'Export them' });
   assert.match((await export_.getAttribute('href')) ?? '', /^\/api\/v1\/audit\/export\?.*to=20\d\d-.*format=jsonl/);
   await look(page, 'audit-retention-removes');
   await press('Save retention');
@@ -39,7 +39,7 @@ test('how long the audit log is kept', async () => {
   await visible(page.getByRole('table', { name: 'Audit log' }).getByText('audit.retention.update').first());
 
   await button(page, 'Retention…').click();
-  await box.getByLabel('For ever').click();
+  await box.getByLabel('Forever').click();
   await press('Save retention');
   await toast(page, 'The retention was saved.');
   assert.equal((await world.admin.call('GET', '/audit/retention')).days, null);

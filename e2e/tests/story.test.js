@@ -120,7 +120,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await look(c, 'choose-password');
     await field(c, 'Password you were given').fill(HANDED_OVER);
     await field(c, 'New password').fill(CUSTOMER.password);
-    await button(c, 'Set password and go on').click();
+    await button(c, 'Set password and continue').click();
     await visible(heading(c, new RegExp(`^${SERVER}$`)));
     await atPath(c, '/app');
     await visible(heading(c, /^Connect your server$/, 2));
@@ -190,7 +190,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     const before = await key.innerText();
     await button(a, 'Rotate').click();
     await dialog(a, 'Rotate license key').press('Rotate key');
-    await toast(a, 'The rotation has begun.');
+    await toast(a, 'The rotation has started.');
     await hasText(fact(a, 'License', 'Key rotation'), /^The gateway took the new key after /);
     assert.notEqual(await key.innerText(), before);
     await picture(a, 'tour/18-rotated');

@@ -32,7 +32,7 @@ function fallbackMessage(status: number): string {
 }
 
 /** Somebody closed the question whether it is them. */
-const NOT_PROVEN = 'Nothing was changed: it was not confirmed that it is you.';
+const NOT_PROVEN = 'Nothing was changed, because you did not confirm that it is you.';
 
 export function toApiError(response: Response, body: unknown): ApiError {
   if (!isProblem(body)) return new ApiError(response.status, null, fallbackMessage(response.status));

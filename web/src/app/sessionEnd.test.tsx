@@ -83,7 +83,7 @@ describe('signing in and out', () => {
     await user.type(screen.getByLabelText('Password you were given'), 'handed over');
     await user.type(screen.getByLabelText('New password'), 'a long enough one');
     api.handlers['GET /me'] = { body: { ...ADMIN, mustChangePassword: false, mustEnroll: true } };
-    await user.click(screen.getByRole('button', { name: 'Set password and go on' }));
+    await user.click(screen.getByRole('button', { name: 'Set password and continue' }));
     expect(await screen.findByRole('heading', { name: 'Add a second factor' })).toBeInTheDocument();
     expect(api.sent('POST /me/password')[0]?.body).toEqual({ currentPassword: 'handed over', newPassword: 'a long enough one' });
   });

@@ -26,7 +26,7 @@ export function passwordProblem(value: string): string | null {
   if (value === '') return 'Enter a password.';
   if (characters(value) < PASSWORD_MIN_CHARACTERS) return `Use at least ${PASSWORD_MIN_CHARACTERS} characters.`;
   const bytes = passwordBytes(value);
-  if (bytes > PASSWORD_MAX_BYTES) return `Too long: ${bytes} bytes, at most ${PASSWORD_MAX_BYTES} are possible.`;
+  if (bytes > PASSWORD_MAX_BYTES) return `Too long: ${bytes} bytes, at most ${PASSWORD_MAX_BYTES} are allowed.`;
   return null;
 }
 
@@ -38,7 +38,7 @@ export function passwordHint(value: string): string {
 
 export function displayNameProblem(value: string): string | null {
   if (characters(value) > 64) return 'Use at most 64 characters.';
-  return CONTROL.test(value) ? 'Control characters are not possible here.' : null;
+  return CONTROL.test(value) ? 'Control characters are not allowed here.' : null;
 }
 
 /** `required` is false where an empty name means "use the default". */
@@ -60,7 +60,7 @@ export function backendUrlProblem(value: string): string | null {
   const url = new URL(value);
   if (url.protocol !== 'http:' || url.hostname === '') return form;
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return 'Only host and port: paths are passed on as they come.';
-  return url.username !== '' || url.password !== '' ? 'A user name or password is not possible here.' : null;
+  return url.username !== '' || url.password !== '' ? 'A user name or password is not allowed here.' : null;
 }
 
 /** A code from an authenticator app, which may show it as `123 456`. */

@@ -67,7 +67,7 @@ function RetentionForm({ retention, onClose }: { retention: AuditRetention; onCl
       <Stack gap="md">
         <Radio.Group label="Keep entries" value={keep} onChange={setKeep}>
           <Stack gap="xs" mt={8}>
-            <Radio value="ever" label="For ever" />
+            <Radio value="ever" label="Forever" />
             <Radio value="days" label="For a number of days" />
           </Stack>
         </Radio.Group>
@@ -87,15 +87,15 @@ function RetentionForm({ retention, onClose }: { retention: AuditRetention; onCl
         <Text size="sm">
           {keep === 'ever'
             ? 'Nothing is removed.'
-            : 'Older entries are removed for ever. The chain of hashes stays verifiable from where it then begins.'}
+            : 'Older entries are removed forever. The chain of hashes stays verifiable from where it then begins.'}
         </Text>
         {removes && (
           <Notice tone="warn" title="Entries will be removed">
             The oldest is from <RelativeTime at={retention.oldest} />.{' '}
             <Anchor href={auditExportUrl({ to: goesBefore.slice(0, 16) }, 'jsonl')} download size="sm" underline="always">
-              Export what goes
+              Export them
             </Anchor>{' '}
-            first, if you may need it.
+            first if you may need them.
           </Notice>
         )}
         {retention.pruned !== null && (

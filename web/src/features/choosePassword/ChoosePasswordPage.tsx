@@ -65,8 +65,7 @@ export function ChoosePasswordPage() {
             <Stack gap="md">
               <Title order={1}>{TITLE}</Title>
               <Text size="sm">
-                You are signed in as <b>{me.username}</b>, with a password that somebody else has set and may still know. Choose one that
-                only you know to go on.
+                You are signed in as <b>{me.username}</b>, with a password that somebody else has set and may still know. To continue, choose one that only you know.
               </Text>
               {failure !== null && <Notice tone="bad">{failure}</Notice>}
               {/* Tells password managers whose password this is. */}
@@ -84,7 +83,7 @@ export function ChoosePasswordPage() {
                 {...form.getInputProps('newPassword')}
               />
               <Button type="submit" size="sm" loading={change.isPending} fullWidth>
-                Set password and go on
+                Set password and continue
               </Button>
             </Stack>
           </form>

@@ -74,7 +74,7 @@ export function ConnectSteps({ server, connection, installed }: ConnectStepsProp
       {stage === 'CHANGED' && <ChangedHostKey {...panel} />}
       {stage === 'LOGIN' && !busy && connecting.problem === null && connecting.result === null && (
         <Text size="sm" c="dimmed" role="status">
-          The host key is confirmed. Enter the login and test the connection to go on.
+          The host key is confirmed. Enter the login and test the connection to continue.
         </Text>
       )}
       {!form && (

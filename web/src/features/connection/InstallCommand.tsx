@@ -101,7 +101,7 @@ export function InstallCommand({ serverId, installed }: InstallCommandProps) {
           </div>
           It contains a secret: do not share it. It is good for one install within the next{' '}
           <TimeLeft until={open.expiresAt} clockAheadMs={token.data?.clockAheadMs ?? 0} /> minutes, and is not shown again.
-          This page follows as soon as the server begins.
+          This page updates as soon as the server begins.
         </Notice>
       ) : (
         <Notice tone="info" title="A command is open" action={actions}>

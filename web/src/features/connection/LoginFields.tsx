@@ -54,7 +54,7 @@ export function LoginFields({ form, user, stored, sudoStored }: LoginFieldsProps
           description={
             method === 'PASSWORD'
               ? 'Only if it differs from the SSH password.'
-              : 'Leave it empty if sudo asks for none. Installing needs root’s rights.'
+              : 'Leave it empty if sudo asks for none. Installing needs root privileges.'
           }
           placeholder={sudoStored ? 'Stored; type to replace it' : undefined}
           autoComplete="off"

@@ -90,7 +90,7 @@ export function privateKeyProblem(value: string): string | null {
   const text = value.trim();
   if (text === '') return 'Paste the private key, or drop its file here.';
   if (/^(ssh-|ecdsa-|sk-)/.test(text)) return 'This is the public key. Use the private one: the file without “.pub”.';
-  if (text.startsWith('PuTTY-User-Key-File')) return 'This is PuTTY’s own form. In PuTTYgen choose Conversions, then “Export OpenSSH key”.';
+  if (text.startsWith('PuTTY-User-Key-File')) return 'This is PuTTY’s own format. In PuTTYgen choose Conversions, then “Export OpenSSH key”.';
   return text.startsWith('-----BEGIN ') ? null : 'A private key begins with “-----BEGIN … PRIVATE KEY-----”.';
 }
 

@@ -41,7 +41,7 @@ export function isLoginRefused(test: ConnectionTest): boolean {
 
 /** Why nothing can be done on the server, or undefined. */
 export function refusal(connection: Connection, busy: boolean): string | undefined {
-  if (busy) return 'Wait for the end of what is under way.';
+  if (busy) return 'Wait until the present job has finished.';
   if (connection.host === null) return 'This dashboard cannot log in to the server. Connect it by SSH, or run an install command on it.';
   if (connection.hostKeyState === 'CHANGED') return 'The server’s host key has changed. Confirm it first.';
   return connection.hostKeyState === 'CONFIRMED' ? undefined : 'Confirm the server’s host key first.';

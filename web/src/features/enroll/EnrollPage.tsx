@@ -103,7 +103,7 @@ function Choose({ username, admin, passkeys, onChoose }: ChooseProps) {
         {admin
           ? 'Admins of this dashboard can reach every customer’s server, so a password alone is not enough'
           : 'This dashboard can reach your server, and its operator asks for more than a password'}
-        : add one of these to go on. You can add others later.
+        : add one of these to continue. You can add others later.
       </Text>
       <div className={classes.choice}>
         <div>

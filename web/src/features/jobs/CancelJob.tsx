@@ -30,7 +30,7 @@ export function CancelJob({ serverId, job }: { serverId: string; job: Job }) {
         onClose={close}
         title={`Cancel this ${name}?`}
         confirmLabel={`Cancel ${name}`}
-        cancelLabel="Let it go on"
+        cancelLabel="Let it continue"
         danger
         pending={cancel.isPending}
         error={cancel.error}
@@ -43,7 +43,7 @@ export function CancelJob({ serverId, job }: { serverId: string; job: Job }) {
           });
         }}
       >
-        {job.state === 'QUEUED' ? 'It has not begun, so nothing on your server has changed.' : CANCEL_MEANS[job.kind]}
+        {job.state === 'QUEUED' ? 'It has not started, so nothing on your server has changed.' : CANCEL_MEANS[job.kind]}
       </ConfirmDialog>
     </>
   );

@@ -168,7 +168,7 @@ describe('a job that failed', () => {
 
   it('can be put away', async () => {
     const { putAway, user } = await card({ job: FAILED });
-    await user.click(screen.getByRole('button', { name: 'Put away this install' }));
+    await user.click(screen.getByRole('button', { name: 'Dismiss this install' }));
     expect(putAway).toHaveBeenCalledOnce();
   });
 });

@@ -48,14 +48,14 @@ export function JobCard({ server, job: listed, retryRefused, onPutAway }: JobCar
     <div ref={card}>
       <Section
         title={running ? `${doing}…` : name}
-        hint={running ? 'It goes on when you leave this page. Come back to it at any time.' : undefined}
+        hint={running ? 'It continues if you leave this page. Come back to it at any time.' : undefined}
         aside={
           running ? (
             <CancelJob serverId={server.id} job={job} />
           ) : (
             <Group gap="xs">
-              <Tooltip label="Put away. It stays in the history.">
-                <ActionIcon variant="subtle" color="gray" aria-label={`Put away this ${name.toLowerCase()}`} onClick={onPutAway}>
+              <Tooltip label="Dismiss. It stays in the history.">
+                <ActionIcon variant="subtle" color="gray" aria-label={`Dismiss this ${name.toLowerCase()}`} onClick={onPutAway}>
                   <Icon name="close" size={15} />
                 </ActionIcon>
               </Tooltip>

@@ -119,7 +119,7 @@ const MEANS: Record<JobKind, ReactNode[]> = {
   ],
   UPDATE: [
     <>
-      The gateway’s program is exchanged and restarted: <b>visitors are refused for some seconds.</b>
+      The gateway’s program is replaced and restarted: <b>visitors are refused for some seconds.</b>
     </>,
     'If the new version gets no answer from this dashboard, the server puts the old one back by itself.',
   ],

@@ -27,7 +27,7 @@ export function JobHistory({ serverId }: { serverId: string }) {
   const columns: Column<Job>[] = [
     { id: 'kind', header: 'What', cell: (job) => JOB_KIND[job.kind].name },
     { id: 'state', header: 'Outcome', cell: (job) => <StatusDot {...JOB_STATE[job.state]} /> },
-    { id: 'by', header: 'Asked for by', cell: (job) => job.requestedBy },
+    { id: 'by', header: 'Requested by', cell: (job) => job.requestedBy },
     { id: 'at', header: 'When', align: 'end', cell: (job) => <RelativeTime at={job.requestedAt} /> },
     {
       id: 'took',

@@ -92,7 +92,7 @@ function Summary({ job }: { job: FollowedJob }) {
       {job.state === 'QUEUED' && <span className={classes.quiet}>It begins as soon as this dashboard is free for it.</span>}
       {job.cancelRequested && isUnfinished(job) && <span>Cancelling: what was changed is put back first.</span>}
       <span className={classes.quiet}>
-        Asked for by {job.requestedBy}
+        Requested by {job.requestedBy}
         {job.byCommand && ', by an install command,'} <RelativeTime at={job.requestedAt} />
       </span>
       <span className={`${classes.push} numeric`}>

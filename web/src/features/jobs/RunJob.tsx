@@ -48,7 +48,7 @@ export function RunJob({ server, kind, children, name = JOB_KIND[kind].name, var
         } else {
           create.mutate(kind, {
             onError: (error) => {
-              notifyFailed(`${name} did not begin`, error);
+              notifyFailed(`${name} did not start`, error);
             },
           });
         }

@@ -102,6 +102,6 @@ it('copies the log by steps', () => {
     log: [{ id: 1, step: 1, time: '2025-11-21T20:30:09Z', line: 'Permission denied' }],
   });
   expect(logText(follow(undefined, job, NOW))).toBe(
-    '1. Connect: Done\n2. Log in: Failed (It was refused.)\n   2025-11-21T20:30:09Z Permission denied\n3. Upload: Not begun',
+    '1. Connect: Done\n2. Log in: Failed (It was refused.)\n   2025-11-21T20:30:09Z Permission denied\n3. Upload: Not started',
   );
 });

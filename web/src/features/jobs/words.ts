@@ -27,7 +27,7 @@ const STEP_STATE: Record<StepState, StepWord> = {
   PENDING: { label: 'Waiting', tone: 'idle', icon: 'wait' },
   RUNNING: { label: 'Running', tone: 'busy', icon: null },
   DONE: { label: 'Done', tone: 'ok', icon: 'check' },
-  UNCHANGED: { label: 'Already so', tone: 'ok', icon: 'check' },
+  UNCHANGED: { label: 'Already done', tone: 'ok', icon: 'check' },
   SKIPPED: { label: 'Skipped', tone: 'idle', icon: 'minus' },
   FAILED: { label: 'Failed', tone: 'bad', icon: 'close' },
   UNDONE: { label: 'Put back', tone: 'warn', icon: 'undo' },
@@ -36,7 +36,7 @@ const STEP_STATE: Record<StepState, StepWord> = {
 
 /** What has not been begun when its job ends is not waiting any more. */
 export function stepWord(state: StepState, jobEnded: boolean): StepWord {
-  return state === 'PENDING' && jobEnded ? { label: 'Not begun', tone: 'idle', icon: 'minus' } : STEP_STATE[state];
+  return state === 'PENDING' && jobEnded ? { label: 'Not started', tone: 'idle', icon: 'minus' } : STEP_STATE[state];
 }
 
 /** What the gateway's visitors notice, for who is about to cancel. */

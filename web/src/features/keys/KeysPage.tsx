@@ -97,7 +97,7 @@ function KeysView({ keys }: { keys: Keys }) {
     <>
       <Section title="Signing keys" hint="They sign every answer to a gateway; a gateway believes nothing else." flush>
         <Text size="sm" px={16} py={12} className={classes.line}>
-          {keys.gateways === 0 ? 'No gateway has been heard yet.' : `${keys.following} of ${keys.gateways} gateways follow: they trust the newest key.`}
+          {keys.gateways === 0 ? 'No gateway has been heard from yet.' : `${keys.following} of ${keys.gateways} gateways follow: they trust the newest key.`}
         </Text>
         <DataTable label="Signing keys" columns={SIGNING} rows={keys.signingKeys} rowKey={(key) => key.id} empty={null} />
       </Section>
@@ -110,7 +110,7 @@ function KeysView({ keys }: { keys: Keys }) {
       <Notice tone="info" title="Changing keys">
         Run <span className="mono">proxima-dashboard rotate-master-key</span> or{' '}
         <span className="mono">proxima-dashboard rotate-signing-key</span> on the dashboard’s host. Back up the key file apart
-        from the database, and again after every rotation: without it the secrets in a restored database stay closed.
+        from the database, and again after every rotation: without it the secrets in a restored database cannot be read.
       </Notice>
     </>
   );

@@ -15,7 +15,7 @@ export function CancelRotationDialog({ serverId, opened, onClose }: { serverId: 
       onClose={close}
       title="Cancel rotation"
       confirmLabel="Cancel rotation"
-      cancelLabel="Go on rotating"
+      cancelLabel="Keep rotating"
       pending={cancel.isPending}
       error={cancel.error}
       onConfirm={() => {

@@ -107,7 +107,7 @@ describe('revoking', () => {
     const amount = await screen.findByLabelText('Grace length');
     await user.clear(amount);
     await user.type(amount, '400');
-    expect(screen.getByText('At most 366 days are possible.')).toBeInTheDocument();
+    expect(screen.getByText('Use at most 366 days.')).toBeInTheDocument();
     expect(screen.getByText(/Reinstate ends this at any time/)).toBeInTheDocument();
     await user.clear(amount);
     await user.type(amount, '-3');

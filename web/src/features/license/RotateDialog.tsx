@@ -38,7 +38,7 @@ export function RotateDialog({ opened, onClose, license, installed }: LicenseDia
         if (limit.seconds === null) return;
         rotate.mutate(limit.seconds, {
           onSuccess: () => {
-            notifyDone('The rotation has begun.');
+            notifyDone('The rotation has started.');
             close();
           },
         });
@@ -69,13 +69,13 @@ function WhatHappens({ end, installed }: { end: string | null; installed: boolea
           <b>Traffic is not interrupted:</b> the running gateway is handed a new key with its next heartbeat, and uses it from then on.
         </List.Item>
       ) : (
-        <List.Item>No gateway is installed on this key yet. One that is installed meanwhile gets the new key.</List.Item>
+        <List.Item>No gateway is installed on this key yet. One that is installed in the meantime gets the new key.</List.Item>
       )}
       <List.Item>
         The old key ends as soon as the new one is used; at the latest {end === null ? <b>when the time limit has passed</b> : <>on <b>{spokenUtc(end)}</b></>}.
       </List.Item>
       <List.Item>
-        A gateway that is off all the time until then never gets the new key: it stops, and has to be installed again.
+        A gateway that is off until then never gets the new key: it stops, and has to be installed again.
         Choose a limit that is longer than any outage you expect.
       </List.Item>
     </List>

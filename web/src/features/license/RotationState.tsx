@@ -79,7 +79,7 @@ function OpenRotation({ serverId, rotation, serverStatus }: { serverId: string; 
           </Button>
         }
       >
-        {WAITING[serverStatus]} Begun by {rotation.startedBy} <RelativeTime at={rotation.startedAt} />; the old key ends on{' '}
+        {WAITING[serverStatus]} Started by {rotation.startedBy} <RelativeTime at={rotation.startedAt} />; the old key ends on{' '}
         {spokenUtc(rotation.limitAt)} at the latest.
       </Notice>
       <CancelRotationDialog

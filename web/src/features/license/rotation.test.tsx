@@ -77,8 +77,8 @@ describe('an open rotation', () => {
     await card(aLicense({ rotation: ROTATION }));
     expect(screen.getByText('pk_•••••…•Ab3f')).toBeInTheDocument();
     expect(screen.getByText('pk_•••••…•Zz9q')).toBeInTheDocument();
-    const state = screen.getByText(/Begun by root-admin/);
-    expect(state).toHaveTextContent('Begun by root-admin 1 min ago; the old key ends on 22 Nov 2025, 20:30 UTC at the latest.');
+    const state = screen.getByText(/Started by root-admin/);
+    expect(state).toHaveTextContent('Started by root-admin 1 min ago; the old key ends on 22 Nov 2025, 20:30 UTC at the latest.');
     expect(button('Rotate')).toBeDisabled();
   });
 

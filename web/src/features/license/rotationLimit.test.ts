@@ -10,7 +10,7 @@ describe('rotationLimit', () => {
 
   it('accepts 5 minutes to 30 days and no more', () => {
     expect(rotationLimit(30, 'days').seconds).toBe(2_592_000);
-    expect(rotationLimit(31, 'days')).toMatchObject({ seconds: null, problem: 'At most 30 days are possible.' });
+    expect(rotationLimit(31, 'days')).toMatchObject({ seconds: null, problem: 'Use at most 30 days.' });
     expect(rotationLimit(4, 'minutes')).toMatchObject({ seconds: null, problem: 'At least 5 minutes: a few heartbeats.' });
     expect(rotationLimit('', 'hours').problem).not.toBeNull();
     expect(rotationLimit(-1, 'hours').problem).not.toBeNull();

@@ -10,6 +10,6 @@ export function rotationLimit(amount: number | string, unit: LengthUnit): Length
   const seconds = lengthSeconds(amount, unit);
   if (seconds === null) return { seconds: null, problem: 'Enter a length.' };
   if (seconds < LIMIT_MIN_SECONDS) return { seconds: null, problem: 'At least 5 minutes: a few heartbeats.' };
-  if (seconds > LIMIT_MAX_SECONDS) return { seconds: null, problem: 'At most 30 days are possible.' };
+  if (seconds > LIMIT_MAX_SECONDS) return { seconds: null, problem: 'Use at most 30 days.' };
   return { seconds, problem: null };
 }

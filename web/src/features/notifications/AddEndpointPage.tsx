@@ -57,7 +57,7 @@ export function AddEndpointPage() {
             </Button>
           }
         >
-          Messages need an SMTP server that takes them. Set it up and send a test message, then come back.
+          Messages need an SMTP server that delivers them. Set it up and send a test message, then come back.
         </Notice>
       ) : (
         <Section title={kind === 'WEBHOOK' ? 'Webhook' : 'E-mail'}>

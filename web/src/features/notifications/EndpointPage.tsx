@@ -36,7 +36,7 @@ export function EndpointPage() {
   }
   return (
     <>
-      <PageHeader title="Endpoint" purpose="What it is told, and what arrived." back={<BackToNotifications />} />
+      <PageHeader title="Endpoint" purpose="What it is sent, and what arrived." back={<BackToNotifications />} />
       {endpoint.isError ? (
         <ErrorState what="The endpoint" error={endpoint.error} onRetry={() => void endpoint.refetch()} retrying={endpoint.isFetching} />
       ) : (
@@ -58,7 +58,7 @@ function EndpointView({ endpoint }: { endpoint: Endpoint }) {
     <div>
       <PageHeader
         title={endpoint.description}
-        purpose={webhook ? 'A webhook: what it is told, and what arrived.' : 'E-mail: who is told what, and what arrived.'}
+        purpose={webhook ? 'A webhook: what it is sent, and what arrived.' : 'E-mail: who is sent what, and what arrived.'}
         back={<BackToNotifications />}
         action={
           <Group gap="xs">
@@ -123,7 +123,7 @@ function EndpointNotice({ endpoint }: { endpoint: Endpoint }) {
   if (!endpoint.enabled && endpoint.disabledReason === 'GONE') {
     return (
       <Notice tone="bad" title="Switched off: the receiver said that it is gone">
-        It answered 410 <RelativeTime at={endpoint.disabledAt} />. Mend the URL, then switch it on again.
+        It answered 410 <RelativeTime at={endpoint.disabledAt} />. Correct the URL, then switch it on again.
       </Notice>
     );
   }

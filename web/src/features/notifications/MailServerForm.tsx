@@ -85,7 +85,7 @@ export function MailServerForm({ settings }: { settings: NotificationSettings })
   }, focusFirstError);
 
   return (
-    <Section title="E-mail server" hint="The SMTP server that takes this dashboard’s messages.">
+    <Section title="E-mail server" hint="The SMTP server that delivers this dashboard’s messages.">
       <Stack gap="md">
         <form onSubmit={submit} noValidate autoComplete="off">
           <Stack gap="md">

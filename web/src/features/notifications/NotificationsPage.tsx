@@ -66,7 +66,7 @@ export function NotificationsPage() {
       <PageHeader title="Notifications" purpose="Tell people and other programs when a license or a gateway needs attention." action={<AddButtons />} />
       <SettingsTabs />
       <Stack gap="md">
-        <Section title="Endpoints" hint="Webhooks and e-mail recipients, and what they are told." flush>
+        <Section title="Endpoints" hint="Webhooks and e-mail recipients, and the events they receive." flush>
           {endpoints.isError && rows === undefined ? (
             <div style={{ padding: 14 }}>
               <ErrorState what="The endpoints" error={endpoints.error} onRetry={() => void endpoints.refetch()} retrying={endpoints.isFetching} />
@@ -82,7 +82,7 @@ export function NotificationsPage() {
               }
               empty={
                 <EmptyState
-                  title="Nobody is told yet"
+                  title="Nobody is notified yet"
                   action={
                     <ButtonLink to="/admin/settings/notifications/new" search={{ kind: 'WEBHOOK' }} variant="default">
                       Add a webhook

@@ -25,13 +25,13 @@ export function SecretCard({ endpoint }: { endpoint: Endpoint }) {
             {shown === null ? <span className="mono">whsec_••••••••••••</span> : <Plain secret={shown.secret} label="Copy signing secret" />}
           </Fact>
           {shown?.previousSecret != null && (
-            <Fact name="Before">
-              <Plain secret={shown.previousSecret} label="Copy the secret before" />
+            <Fact name="Previous">
+              <Plain secret={shown.previousSecret} label="Copy the previous secret" />
             </Fact>
           )}
           {endpoint.previousSecretUntil !== null && (
             <Fact name="Both sign">
-              The secret before signs as well, and ends <RelativeTime at={endpoint.previousSecretUntil} />.
+              The previous secret signs as well, and ends <RelativeTime at={endpoint.previousSecretUntil} />.
             </Fact>
           )}
         </Facts>
@@ -65,7 +65,7 @@ export function SecretCard({ endpoint }: { endpoint: Endpoint }) {
         </Group>
         <Text size="xs" c="dimmed">
           Each request carries the headers <span className="mono">webhook-id</span>, <span className="mono">webhook-timestamp</span> and{' '}
-          <span className="mono">webhook-signature</span>. A repeated delivery has the same id: take each id once.
+          <span className="mono">webhook-signature</span>. A repeated delivery has the same id: process each id only once.
         </Text>
       </Stack>
       <ConfirmDialog
@@ -88,8 +88,8 @@ export function SecretCard({ endpoint }: { endpoint: Endpoint }) {
           });
         }}
       >
-        A new secret is made and shown. Receivers may take the old secret for 24 hours: until then every request is signed
-        with both. A rotation before that ends the oldest at once.
+        A new secret is made and shown. Receivers may accept the old secret for 24 hours: until then every request is signed
+        with both. Rotating again before then ends the oldest one at once.
       </ConfirmDialog>
     </Section>
   );

@@ -43,7 +43,7 @@ export function TestMail({ disabled }: { disabled: boolean }) {
       {disabled && <span className="nothing">Save the e-mail server first: the test uses what is stored.</span>}
       {problem?.general != null && <Notice tone="bad">{problem.general}</Notice>}
       {test.data !== undefined && (
-        <Notice tone={test.data.accepted ? 'ok' : 'bad'} title={test.data.accepted ? 'The e-mail server took the message' : 'The message was not sent'}>
+        <Notice tone={test.data.accepted ? 'ok' : 'bad'} title={test.data.accepted ? 'The e-mail server accepted the message' : 'The message was not sent'}>
           {test.data.message}
           {test.data.answer !== null && (
             <div>

@@ -33,7 +33,7 @@ export function ThresholdsForm({ settings }: { settings: NotificationSettings })
   const changed = (['licenseEndingHours', 'offlineSettleMinutes', 'silentHours'] as const).some((name) => form.values[name] !== settings[name]);
 
   return (
-    <Section title="When to tell" hint="How long to wait before something counts as news.">
+    <Section title="When to notify" hint="How long to wait before something counts as news.">
       <form
         noValidate
         onSubmit={form.onSubmit(async (values) => {
@@ -51,19 +51,19 @@ export function ThresholdsForm({ settings }: { settings: NotificationSettings })
           <div className={classes.numbers}>
             <NumberField
               label="Grace is about to end"
-              description="Told this long before the grace of a license ends."
+              description="Sent this long before a license’s grace period ends."
               suffix=" hours"
               {...form.getInputProps('licenseEndingHours')}
             />
             <NumberField
               label="Gateway is offline"
-              description="Told once it has been offline for this long; restarts stay quiet."
+              description="Sent once it has been offline for this long; restarts are not reported."
               suffix=" minutes"
               {...form.getInputProps('offlineSettleMinutes')}
             />
             <NumberField
               label="Gateway is silent"
-              description="Told again once a licensed gateway has not been heard for this long."
+              description="Sent once a licensed gateway has not been heard from for this long."
               suffix=" hours"
               {...form.getInputProps('silentHours')}
             />

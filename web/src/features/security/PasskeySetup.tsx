@@ -45,7 +45,7 @@ export function PasskeySetup({ onDone, onCancel, cancelLabel = 'Cancel' }: Passk
       <Stack gap="md">
         <Text size="sm">
           Your browser asks how to unlock it: fingerprint, face, PIN or a security key. A passkey signs you in without a
-          password, and cannot be given away to a false page.
+          password, and cannot be given away to a fake page.
         </Text>
         {failure !== null && <Notice tone="bad">{failure}</Notice>}
         <TextInput

@@ -72,7 +72,7 @@ export function PasskeysCard({ security, onAdd }: { security: Security; onAdd: (
                   <Anchor href={passkeysAddress(security.rpId, security.publicOrigin)} size="sm" underline="always">
                     that address
                   </Anchor>
-                  , in a browser that knows passkeys.
+                  , in a browser that supports passkeys.
                 </>
               ))}
           </Notice>
@@ -86,7 +86,7 @@ export function PasskeysCard({ security, onAdd }: { security: Security; onAdd: (
           rowKey={(passkey) => passkey.id}
           empty={
             <EmptyState title="No passkeys yet" action={addButton}>
-              A passkey is quicker than a password, and no false page can ask for it.
+              A passkey is quicker than a password, and no fake page can steal it.
             </EmptyState>
           }
         />

@@ -26,7 +26,7 @@ export function StaleNotice({ present, onKeep, onDiscard }: StaleNoticeProps) {
         </>
       }
     >
-      Nothing of yours was saved and nothing you typed is lost. Saved now:
+      Your changes were not saved, and nothing you typed is lost. Saved now:
       <ul className={classes.list}>
         {present.listeners.map((listener) => (
           <li key={listener.port} className="mono">

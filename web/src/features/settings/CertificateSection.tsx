@@ -61,7 +61,7 @@ function CertificateView({ certificate }: { certificate: Certificate }) {
   if (state === 'NOT_HERE') {
     return (
       <Text size="sm" c="dimmed">
-        This dashboard has no certificate of its own: a proxy in front of it answers HTTPS, or nobody does.
+        This dashboard has no certificate of its own: a proxy in front of it handles HTTPS, or nothing does.
       </Text>
     );
   }

@@ -88,7 +88,7 @@ export function SettingsForm({ settings }: { settings: Settings }) {
     <form onSubmit={submit} noValidate style={{ maxWidth: 760 }}>
       <PageHeader
         title="Settings"
-        purpose="What holds for every server of this dashboard."
+        purpose="Settings for all servers of this dashboard."
         action={
           <Group gap="xs">
             {changed && (
@@ -130,13 +130,12 @@ export function SettingsForm({ settings }: { settings: Settings }) {
         </Section>
         <Section
           title="Outbound ranges"
-          hint="Private addresses that this dashboard may connect to all the same, for servers in your own network."
+          hint="Private addresses that this dashboard may connect to nevertheless, for servers in your own network."
         >
           <Stack gap="sm">
             <Text size="sm" c="dimmed">
-              Customers type the address of their server, and the dashboard connects to it. So that nobody can make it
-              knock on machines inside your network, it refuses private, loopback, link-local and cloud metadata
-              addresses, and its own. Allow only ranges in which nothing but customers’ servers answers.
+              Customers type the address of their server, and the dashboard connects to it. To keep anyone from probing machines inside your network with it, it refuses private, loopback, link-local and cloud metadata
+              addresses, and its own. Allow only ranges that hold nothing but customers’ servers.
             </Text>
             <AllowlistInput
               label="Add private addresses or ranges"

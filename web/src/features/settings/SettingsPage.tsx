@@ -20,7 +20,7 @@ export function SettingsPage() {
   }
   return (
     <div style={{ maxWidth: 760 }}>
-      <PageHeader title="Settings" purpose="What holds for every server of this dashboard." />
+      <PageHeader title="Settings" purpose="Settings for all servers of this dashboard." />
       <SettingsTabs />
       {settings.isError ? (
         <ErrorState what="The settings" error={settings.error} onRetry={() => void settings.refetch()} retrying={settings.isFetching} />

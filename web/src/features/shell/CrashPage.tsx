@@ -2,7 +2,7 @@ import { Container, Group, Stack, Text } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useRouter, type ErrorComponentProps } from '@tanstack/react-router';
 import { useEffect, useEffectEvent } from 'react';
-import { isOutage } from '@/api/problem';
+import { isOutage, unreachable } from '@/api/problem';
 import { meQuery } from '@/api/session';
 import { ErrorState } from '@/components/States';
 import { Brand } from './Brand';
@@ -10,11 +10,17 @@ import classes from './Shell.module.css';
 
 const AGAIN_MS = 5_000;
 
+/** The page's own code did not arrive; each browser says it in its own words. */
+function isMissingCode(error: unknown): boolean {
+  return error instanceof Error && /dynamically imported module|Importing a module script failed|Unable to preload CSS/.test(error.message);
+}
+
 /** In place of a page that could not even begin. While the dashboard is out it is asked again, and the page comes by itself. */
 export function CrashPage({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   const client = useQueryClient();
-  const outage = isOutage(error);
+  const missing = isMissingCode(error);
+  const outage = missing || isOutage(error);
   const retry = (): void => {
     reset();
     void router.invalidate();
@@ -42,10 +48,10 @@ export function CrashPage({ error, reset }: ErrorComponentProps) {
         <Group className={classes.brand}>
           <Brand />
         </Group>
-        <ErrorState what="This page" error={error} onRetry={retry} />
+        <ErrorState what="This page" error={missing ? unreachable() : error} onRetry={retry} />
         {outage && (
           <Text size="sm" c="dimmed" role="status">
-            It is tried again every few seconds, and appears by itself.
+            Trying again every few seconds; the page then appears by itself.
           </Text>
         )}
       </Stack>

@@ -67,7 +67,7 @@ export function StepUpForm({ methods, username, onProven, onCancel }: StepUpForm
   return (
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
-        <Text size="sm">This needs a fresh proof that it is you who asks. It then holds for five minutes.</Text>
+        <Text size="sm">This needs fresh proof that it is you. It is then good for five minutes.</Text>
         <TooManyTries left={throttle.left} />
         {failure !== null && <Notice tone="bad">{failure}</Notice>}
         {/* Tells password managers whose password this is. */}

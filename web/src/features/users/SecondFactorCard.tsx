@@ -45,7 +45,7 @@ export function SecondFactorCard({ user }: { user: User }) {
           )}
           {user.id === me.id && (
             <Text size="xs" c="dimmed">
-              You change yours on Account, Security.
+              Change your own under Account, Security.
             </Text>
           )}
         </Stack>
@@ -70,8 +70,7 @@ export function SecondFactorCard({ user }: { user: User }) {
       >
         <List size="sm" spacing={6}>
           <List.Item>
-            <b>Make sure that it is them who asks</b>, by another way than the one they asked by: this is what somebody who has stolen a
-            password would ask for.
+            <b>Make sure that it really is them</b>, through another channel than the one they asked on: this is what somebody with a stolen password would ask for.
           </List.Item>
           <List.Item>Their authenticator app, passkeys and recovery codes are removed, and they are signed out everywhere.</List.Item>
           <List.Item>

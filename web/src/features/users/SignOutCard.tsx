@@ -55,6 +55,6 @@ export function SignOutCard({ user }: { user: User }) {
 }
 
 function endedWords(username: string, ended: number): string {
-  if (ended === 0) return `${username} was signed in nowhere.`;
+  if (ended === 0) return `${username} was not signed in anywhere.`;
   return `${username} was signed out everywhere: ${ended} ${ended === 1 ? 'session' : 'sessions'} ended.`;
 }

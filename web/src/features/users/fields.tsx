@@ -29,7 +29,7 @@ export function UsernameField({ form, required }: FieldProps) {
   return (
     <TextInput
       label="Username"
-      description="Lowercase and unique. It signs in with this name."
+      description="Lowercase and unique. The user signs in with it."
       aria-required={required}
       maxLength={64}
       {...plain}
@@ -78,7 +78,7 @@ export function TemporaryPasswordField({ form }: FieldProps) {
   return (
     <Checkbox
       label="Must be replaced at the first sign-in"
-      description="The password is then good for 7 days, and opens nothing but the choice of another one."
+      description="The password is then good for 7 days, and only for choosing another one."
       {...form.getInputProps('temporaryPassword', { type: 'checkbox' })}
     />
   );
@@ -130,7 +130,7 @@ export function ServerNameField({ form, username }: FieldProps & { username: str
   return (
     <TextInput
       label="Server name"
-      description="Optional. Left blank, it takes the name shown."
+      description="Optional. If left blank, the name shown is used."
       placeholder={`${username === '' ? '<username>' : username}'s Server`}
       autoComplete="off"
       {...form.getInputProps('serverName')}
