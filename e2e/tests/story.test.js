@@ -209,7 +209,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     assert.notEqual(await fact(a, 'License', 'License key').innerText(), before);
     await refused();
     await inRestartLoop();
-    await visible(c.getByText('Offline', { exact: true }));
+    await visible(c.getByText('Stopped: key retired', { exact: true }));
   });
 
   await step('with the new key traffic returns', async () => {
