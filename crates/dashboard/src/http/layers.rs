@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
@@ -46,7 +45,6 @@ pub(super) fn wrap(router: Router, app: &App) -> anyhow::Result<Router> {
             let headers = Arc::clone(&headers);
             async move { with_headers(response, &headers) }
         }))
-        .layer(CompressionLayer::new())
         .layer(middleware::from_fn(problem::finish))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(csrf)

@@ -30,6 +30,7 @@ use crate::app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use std::sync::Arc;
+use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use layers::count_requests;
@@ -39,7 +40,8 @@ pub(crate) type AppState = Arc<App>;
 /// The longest request body of the API, in bytes.
 const BODY_MAX: usize = 256 * 1024;
 
-fn api() -> OpenApiRouter<AppState> {
+/// What people's browsers and programs ask for.
+fn people() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::base())
         .merge(auth::routes())
         .merge(login_pages::routes())
@@ -56,7 +58,6 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(keys::routes())
         .merge(notifications::routes())
         .merge(fleet::routes())
-        .merge(heartbeat::routes())
 }
 
 /// The generated OpenAPI 3.1 document, as checked in under `openapi/`.
@@ -64,7 +65,7 @@ fn api() -> OpenApiRouter<AppState> {
 /// # Errors
 /// Never in practice: the document is made of strings.
 pub fn openapi_json() -> anyhow::Result<String> {
-    let mut json = openapi::complete(api().into_openapi()).to_pretty_json()?;
+    let mut json = openapi::complete(people().merge(heartbeat::routes()).into_openapi()).to_pretty_json()?;
     json.push('\n');
     Ok(json)
 }
@@ -74,13 +75,17 @@ pub fn openapi_json() -> anyhow::Result<String> {
 /// # Errors
 /// When the public URL is not an origin.
 pub fn router(app: AppState) -> anyhow::Result<Router> {
-    let (api, _) = api().split_for_parts();
-    let router = api
+    let (people, _) = people().split_for_parts();
+    let (gateways, _) = heartbeat::routes().split_for_parts();
+    let router = people
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), refusals::record))
         .merge(health::routes())
         .merge(install::script_route())
         .fallback(ui::serve)
+        // Not for heartbeats: the place for a compressor alone would double what one costs.
+        .layer(CompressionLayer::new())
+        .merge(gateways)
         .with_state(Arc::clone(&app));
     layers::wrap(router, &app)
 }

@@ -69,7 +69,8 @@ pub(super) async fn record(State(app): State<AppState>, mut request: Request, ne
         && let Some(action) = action(&method, &route, &error)
     {
         let target = target(&route, &path);
-        refusals::record(&app, actor, Attempt { action, target }, &error).await;
+        // Boxed: every request would carry the place for it otherwise.
+        Box::pin(refusals::record(&app, actor, Attempt { action, target }, &error)).await;
     }
     response
 }
