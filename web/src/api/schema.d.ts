@@ -1707,7 +1707,7 @@ export interface components {
             kind: components["schemas"]["EndpointKind"];
             /** @description 1 to 100 characters. */
             description: string;
-            /** @description Of a webhook: https, or http to addresses in the outbound allowlist. */
+            /** @description Of a webhook: https, or http to addresses in the outbound ranges of the settings. */
             url?: string | null;
             /** @description Of e-mail: 1 to 20 addresses. */
             recipients?: string[];

@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use proxima_db::audit::Target;
 use proxima_db::management;
 use proxima_db::settings::{self, SettingsRow};
+use proxima_installer::AddressPolicy;
+use proxima_installer::outbound::RangeRefused;
 use proxima_types::{FieldError, FieldErrors};
 use serde_json::json;
-use std::net::IpAddr;
 
 /// How many addresses the allowlist holds at most.
 const ALLOWLIST_MAX: usize = 256;
@@ -49,7 +50,7 @@ struct Checked {
 /// # Errors
 /// [`super::AppError::Invalid`] naming every bad entry.
 pub async fn save(app: &App, admin: &Proven<AdminActor>, input: SaveSettings<'_>) -> AppResult<SettingsRow> {
-    let checked = check(&input)?;
+    let checked = check(&input, &super::connections::policy(app, [])?)?;
     let mut tx = app.begin().await?;
     let before = settings::get(&mut *tx).await?;
     let outbound = checked.outbound_allowlist.as_ref().unwrap_or(&before.outbound_allowlist);
@@ -70,10 +71,16 @@ pub async fn save(app: &App, admin: &Proven<AdminActor>, input: SaveSettings<'_>
     Ok(after)
 }
 
-fn check(input: &SaveSettings<'_>) -> Result<Checked, FieldErrors> {
+/// `policy`: what the dashboard may connect to without any setting.
+fn check(input: &SaveSettings<'_>, policy: &AddressPolicy) -> Result<Checked, FieldErrors> {
     let mut errors = FieldErrors::new();
-    let dashboard_ip_allowlist = addresses(&mut errors, "dashboardIpAllowlist", input.dashboard_ip_allowlist);
-    let outbound_allowlist = input.outbound_allowlist.map(|texts| addresses(&mut errors, "outboundAllowlist", texts));
+    let dashboard_ip_allowlist =
+        addresses(&mut errors, "dashboardIpAllowlist", input.dashboard_ip_allowlist, |_| Ok(()));
+    let outbound_allowlist = input.outbound_allowlist.map(|texts| {
+        addresses(&mut errors, "outboundAllowlist", texts, |range| {
+            policy.check_range(range).map_err(|why| outbound_refusal(range, why))
+        })
+    });
     if input.offline_limit_days.is_some_and(|days| !(1..=OFFLINE_LIMIT_MAX).contains(&days)) {
         errors.push(FieldError::new(
             "offlineLimitDays",
@@ -86,14 +93,39 @@ fn check(input: &SaveSettings<'_>) -> Result<Checked, FieldErrors> {
     Ok(Checked { dashboard_ip_allowlist, outbound_allowlist, offline_limit_days })
 }
 
-/// A list in canonical form, without repetitions.
-fn addresses(errors: &mut FieldErrors, field: &str, texts: &[String]) -> Vec<String> {
+/// Code and sentence.
+fn outbound_refusal(range: IpNet, why: RangeRefused) -> (&'static str, String) {
+    let shown = shown(range);
+    match why {
+        RangeRefused::AllowedAnyway => (
+            "public",
+            format!("{shown} is public: the dashboard may connect there anyway. This list opens private addresses."),
+        ),
+        RangeRefused::Never { part, why } if range.contains(&part) && range != part => {
+            ("not_allowed", format!("{shown} is too wide, it holds {part}: {}. {}.", why.sentence(), why.remedy()))
+        }
+        RangeRefused::Never { why, .. } => ("not_allowed", format!("{shown}: {}. {}.", why.sentence(), why.remedy())),
+    }
+}
+
+/// A list in canonical form, without repetitions. What `judge` does not take is named with its code and sentence.
+fn addresses(
+    errors: &mut FieldErrors,
+    field: &str,
+    texts: &[String],
+    judge: impl Fn(IpNet) -> Result<(), (&'static str, String)>,
+) -> Vec<String> {
     if texts.len() > ALLOWLIST_MAX {
         errors.push(FieldError::new(field, "too_many", format!("Use at most {ALLOWLIST_MAX} addresses.")));
     }
     let mut canonical: Vec<String> = Vec::new();
     for (index, text) in texts.iter().enumerate() {
-        if let Some(address) = errors.check(canonical_address(&format!("{field}[{index}]"), text))
+        let field = format!("{field}[{index}]");
+        let checked = canonical_network(&field, text).and_then(|network| {
+            judge(network).map_err(|(code, message)| FieldError::new(&field, code, message))?;
+            Ok(shown(network))
+        });
+        if let Some(address) = errors.check(checked)
             && !canonical.contains(&address)
         {
             canonical.push(address);
@@ -102,13 +134,10 @@ fn addresses(errors: &mut FieldErrors, field: &str, texts: &[String]) -> Vec<Str
     canonical
 }
 
-/// An address, or a network written by its first address.
-fn canonical_address(field: &str, text: &str) -> Result<String, FieldError> {
+/// An address, or a network by its first address; an IPv4 one as such.
+fn canonical_network(field: &str, text: &str) -> Result<IpNet, FieldError> {
     let text = text.trim();
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.to_canonical().to_string());
-    }
-    text.parse::<IpNet>().map(|network| network.trunc().to_string()).map_err(|_| {
+    crate::config::parse_network(text).map_err(|_| {
         let shown: String = text.chars().take(64).collect();
         FieldError::new(
             field,
@@ -116,6 +145,11 @@ fn canonical_address(field: &str, text: &str) -> Result<String, FieldError> {
             format!("“{shown}” is not an IP address or CIDR network such as 203.0.113.0/24."),
         )
     })
+}
+
+/// One address without its length.
+fn shown(network: IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
 }
 
 #[cfg(test)]
@@ -145,20 +179,38 @@ mod tests {
         let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let check = |list: &[&str], outbound: &[&str], offline_limit_days| {
             let (list, outbound) = (texts(list), texts(outbound));
-            check(&SaveSettings {
-                dashboard_ip_allowlist: &list,
-                outbound_allowlist: Some(&outbound),
-                offline_limit_days,
-            })
+            let input =
+                SaveSettings { dashboard_ip_allowlist: &list, outbound_allowlist: Some(&outbound), offline_limit_days };
+            super::check(&input, &AddressPolicy::default())
         };
         let given = ["203.0.113.7", " 203.0.113.9/24", "2001:DB8::/32", "203.0.113.7", "::ffff:1.2.3.4"];
         let checked = check(&given, &["10.0.0.7/8"], None).expect("valid");
         assert_eq!(checked.dashboard_ip_allowlist, ["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4"]);
         assert_eq!(checked.outbound_allowlist.expect("given"), ["10.0.0.0/8"]);
-        let errors = check(&["nope", "1.2.3.4", "1.2.3.4/33"], &["x"], Some(0)).expect_err("four problems").into_vec();
-        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        let expected =
-            ["dashboardIpAllowlist[0]", "dashboardIpAllowlist[2]", "outboundAllowlist[0]", "offlineLimitDays"];
-        assert_eq!(fields, expected);
+        let outbound = ["x", "10.0.0.1", "9.9.9.9", "0.0.0.0/0", "127.0.0.1"];
+        let errors =
+            check(&["nope", "1.2.3.4", "1.2.3.4/33"], &outbound, Some(0)).expect_err("many problems").into_vec();
+        let found: Vec<_> = errors.iter().map(|error| (error.field.as_str(), error.code.as_str())).collect();
+        let expected = [
+            ("dashboardIpAllowlist[0]", "invalid"),
+            ("dashboardIpAllowlist[2]", "invalid"),
+            ("outboundAllowlist[0]", "invalid"),
+            ("outboundAllowlist[2]", "public"),
+            ("outboundAllowlist[3]", "not_allowed"),
+            ("outboundAllowlist[4]", "not_allowed"),
+            ("offlineLimitDays", "out_of_range"),
+        ];
+        assert_eq!(found, expected);
+        let said: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(
+            said[3],
+            "9.9.9.9 is public: the dashboard may connect there anyway. This list opens private addresses."
+        );
+        assert!(said[4].starts_with("0.0.0.0/0 is too wide, it holds 0.0.0.0/8: "), "{}", said[4]);
+        assert!(
+            said[5].starts_with("127.0.0.1: it means") && said[5].ends_with("with --allow-outbound."),
+            "{}",
+            said[5]
+        );
     }
 }

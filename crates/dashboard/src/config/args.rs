@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args};
 use instant_acme::LetsEncrypt;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use proxima_types::identity::DashboardUrl;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -230,8 +230,15 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     text.parse::<IpAddr>()
         .map(|address| IpNet::from(address.to_canonical()))
-        .or_else(|_| text.parse::<IpNet>().map(|network| network.trunc()))
+        .or_else(|_| text.parse::<IpNet>().map(|network| unmapped(network.trunc())))
         .map_err(|_| "expected an IP address or a network such as 10.0.0.0/8".to_owned())
+}
+
+/// An IPv4 network that was written in IPv6 (RFC 4291 section 2.5.5.2), as such.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let inner = mapped.addr().to_ipv4_mapped().zip(mapped.prefix_len().checked_sub(96));
+    inner.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub enum OutcomeCode {
     HttpStatus,
     /// 410: the receiver wants nothing more, ever.
     Gone,
-    /// The outbound allowlist, or TLS that is asked for, forbids it.
+    /// The outbound ranges, or TLS that is asked for, forbids it.
     NotAllowed,
     /// The name has no address.
     Unresolved,

@@ -67,9 +67,8 @@ impl Outcome {
     fn of_connection(error: &OutboundError) -> Self {
         match error {
             OutboundError::Unresolved { .. } => Self::failed(OutcomeCode::Unresolved, format!("{error}.")),
-            OutboundError::Denied { .. } => {
-                let remedy = "If you want that, add it to the outbound allowlist of the settings.";
-                Self::failed(OutcomeCode::NotAllowed, format!("{error}. {remedy}"))
+            OutboundError::Denied { why, .. } => {
+                Self::failed(OutcomeCode::NotAllowed, format!("{error}. {}.", why.remedy()))
             }
             OutboundError::ConnectionRefused { .. } | OutboundError::Unreachable { .. } => {
                 Self::failed(OutcomeCode::Connect, format!("{error}."))

@@ -1,8 +1,10 @@
 //! Where a webhook goes.
 
-use proxima_installer::AddressPolicy;
+use proxima_installer::outbound::{OutboundError, Refused};
 use proxima_installer::target::Host;
+use proxima_installer::{AddressPolicy, Outbound};
 use proxima_types::FieldError;
+use std::net::IpAddr;
 
 const BYTES_MAX: usize = 2048;
 
@@ -42,17 +44,33 @@ impl WebhookUrl {
         };
         if let Host::Address(address) = host {
             if let Err(why) = policy.check(address) {
-                let message = format!(
-                    "{address} is not allowed: {}. Add it to the outbound allowlist of the settings if you want that.",
-                    why.sentence()
-                );
-                return Err(FieldError::new("url", "not_allowed", message));
+                return Err(not_allowed(address, why));
             }
-            if url.scheme() == "http" && !policy.is_allowed(address) {
+            if url.scheme() == "http" && !may_be_plain(policy, address) {
                 return refuse("insecure", PLAIN);
             }
         }
         Ok(Self { url, host })
+    }
+
+    /// Whether the name of an `http://` URL leads only where plain HTTP may go, as far as can be told now: each delivery looks again.
+    ///
+    /// # Errors
+    /// What is wrong with the field `url`.
+    pub async fn check_name(&self, outbound: &Outbound) -> Result<(), FieldError> {
+        if self.is_https() {
+            return Ok(());
+        }
+        match outbound.checked_addresses(&self.host).await {
+            Ok(addresses) if addresses.iter().all(|address| may_be_plain(outbound.policy(), *address)) => Ok(()),
+            Ok(_) => Err(FieldError::new("url", "insecure", PLAIN)),
+            Err(OutboundError::Denied { address, why }) => Err(not_allowed(address, why)),
+            Err(_) => {
+                let message =
+                    format!("Use https://. {} has no address now, so plain http:// cannot be allowed.", self.host);
+                Err(FieldError::new("url", "insecure", message))
+            }
+        }
     }
 
     #[must_use]
@@ -89,8 +107,18 @@ impl WebhookUrl {
     }
 }
 
+/// Whether what is sent to an address may be read by whoever stands in between: where the operator says that nobody does.
+pub(super) fn may_be_plain(policy: &AddressPolicy, address: IpAddr) -> bool {
+    policy.is_allowed(address)
+}
+
+fn not_allowed(address: IpAddr, why: Refused) -> FieldError {
+    let message = format!("{address} is not allowed: {}. {}.", why.sentence(), why.remedy());
+    FieldError::new("url", "not_allowed", message)
+}
+
 pub(super) const PLAIN: &str =
-    "Use https://. Plain http:// goes only to addresses in the outbound allowlist of the settings.";
+    "Use https://. Plain http:// goes only to addresses in the outbound ranges of the settings.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! One POST to a receiver that may be slow or hostile: bounded in time and in what is read.
 
-use super::url::PLAIN;
+use super::url::{PLAIN, may_be_plain};
 use super::{KEPT, Outcome, OutcomeCode, Signed, Tls, WHOLE, WebhookUrl};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
@@ -49,7 +49,7 @@ async fn attempt(
     }
     // Nothing has been sent yet: a name may lead anywhere.
     match stream.peer_addr() {
-        Ok(peer) if outbound.policy().is_allowed(peer.ip()) => converse(stream, request).await,
+        Ok(peer) if may_be_plain(outbound.policy(), peer.ip()) => converse(stream, request).await,
         _ => Err(Outcome::failed(OutcomeCode::NotAllowed, PLAIN)),
     }
 }

@@ -109,14 +109,34 @@ async fn the_dashboard_connects_to_private_addresses_only_when_the_operator_allo
     }
     let waiting = listener.accept().map(|_| ()).map_err(|error| error.kind());
     assert_eq!(waiting, Err(std::io::ErrorKind::WouldBlock), "nobody was connected to");
-    // Allowed, it is connected to; what listens there is no SSH server and says nothing.
+    // Nor does an admin's word open what is no customer's server, or is open anyway.
+    let ranges = ["127.0.0.1", "169.254.169.254", "0.0.0.0/0", "10.1.0.0/16", "9.9.9.9"];
+    let settings = json!({ "dashboardIpAllowlist": [], "outboundAllowlist": ranges, "offlineLimitDays": null });
+    let list = |index| format!("outboundAllowlist[{index}]");
+    admin.put("/api/v1/settings", &settings).await.refuses(&[
+        (&list(0), "not_allowed"),
+        (&list(1), "not_allowed"),
+        (&list(2), "not_allowed"),
+        (&list(4), "public"),
+    ]);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn what_is_allowed_at_the_start_is_connected_to(db: PgPool) {
+    let loopback = vec!["127.0.0.0/8".parse().unwrap()];
+    let config =
+        proxima_dashboard::config::AppConfig { bcrypt_cost: 4, outbound_allowed: loopback, ..Default::default() };
+    let app = proxima_test_support::TestApp::start_with(db, config).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let path = format!("/api/v1/servers/{}/connection", customer.server_id);
+    // It may be named in the settings, too.
     let settings = json!({ "dashboardIpAllowlist": [], "outboundAllowlist": ["127.0.0.1"], "offlineLimitDays": null });
     admin.put("/api/v1/settings", &settings).await.expect_status(200);
     admin.put(&path, &json!({ "host": "127.0.0.1", "port": port, "user": "root" })).await.expect_status(200);
-    let hanging_up = tokio::task::spawn_blocking(move || {
-        listener.set_nonblocking(false).unwrap();
-        drop(listener.accept().unwrap());
-    });
+    // What listens there is no SSH server and says nothing.
+    let hanging_up = tokio::task::spawn_blocking(move || drop(listener.accept().unwrap()));
     let probe = admin.post(&format!("{path}/host-key"), &json!({})).await.expect(200);
     hanging_up.await.unwrap();
     assert!(probe["problem"]["code"].is_string() && probe["problem"]["code"] != "ADDRESS_DENIED", "{probe}");

@@ -20,9 +20,9 @@ async fn settings_are_saved_in_canonical_form_and_shown_to_customers(db: PgPool)
     let empty = json!(
         { "dashboardIpAllowlist": [], "outboundAllowlist": [], "offlineLimitDays": null, "updatedAt": null });
     assert_eq!(first, empty);
-    let given = [" 203.0.113.7 ", "203.0.113.9/24", "2001:DB8::/32", "::ffff:1.2.3.4", "203.0.113.7", "::1"];
+    let given = [" 203.0.113.7 ", "203.0.113.9/24", "2001:DB8::/32", "::ffff:1.2.3.4", "203.0.113.7", "fd12::1"];
     let saved = admin.put(SETTINGS, &input(&given, json!(30))).await.expect(200);
-    let canonical = json!(["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4", "::1"]);
+    let canonical = json!(["203.0.113.7", "203.0.113.0/24", "2001:db8::/32", "1.2.3.4", "fd12::1"]);
     assert_eq!((&saved["dashboardIpAllowlist"], &saved["offlineLimitDays"]), (&canonical, &json!(30)));
     assert!(saved["updatedAt"].is_string());
     assert_eq!(admin.get(SETTINGS).await.expect(200), saved);
@@ -74,13 +74,13 @@ async fn outbound_ranges_stay_unless_they_are_given(db: PgPool) {
     let app = TestApp::start(db).await;
     let admin = app.admin().await;
     let mut given = input(&["203.0.113.7"], Value::Null);
-    given["outboundAllowlist"] = json!(["10.1.2.3/16", "::1", "10.1.0.0/16"]);
+    given["outboundAllowlist"] = json!(["10.1.2.3/16", "fd12::1", "10.1.0.0/16", "::ffff:10.1.0.0/112"]);
     let saved = admin.put(SETTINGS, &given).await.expect(200);
-    assert_eq!(saved["outboundAllowlist"], json!(["10.1.0.0/16", "::1"]));
+    assert_eq!(saved["outboundAllowlist"], json!(["10.1.0.0/16", "fd12::1"]));
     let again = admin.put(SETTINGS, &input(&[], json!(7))).await.expect(200);
     assert_eq!(
         (&again["outboundAllowlist"], &again["dashboardIpAllowlist"]),
-        (&json!(["10.1.0.0/16", "::1"]), &json!([]))
+        (&json!(["10.1.0.0/16", "fd12::1"]), &json!([]))
     );
     given["outboundAllowlist"] = json!(["everything", "10.0.0.0/33"]);
     admin
@@ -90,5 +90,5 @@ async fn outbound_ranges_stay_unless_they_are_given(db: PgPool) {
     given["outboundAllowlist"] = json!([]);
     assert_eq!(admin.put(SETTINGS, &given).await.expect(200)["outboundAllowlist"], json!([]));
     let row = &audited(&app.db, "settings.update").await[0];
-    assert_eq!(row.metadata["outboundAllowlist"], json!({ "from": [], "to": ["10.1.0.0/16", "::1"] }));
+    assert_eq!(row.metadata["outboundAllowlist"], json!({ "from": [], "to": ["10.1.0.0/16", "fd12::1"] }));
 }

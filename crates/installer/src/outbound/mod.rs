@@ -4,7 +4,7 @@
 
 mod policy;
 
-pub use policy::{AddressPolicy, Refused, own_addresses};
+pub use policy::{AddressPolicy, RangeRefused, Refused, own_addresses};
 
 use crate::target::Host;
 use async_trait::async_trait;

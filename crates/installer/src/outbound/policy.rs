@@ -28,6 +28,24 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Addresses that no customer's server has, seen from another machine.
+    fn is_never_a_server(self) -> bool {
+        matches!(
+            self,
+            Self::Loopback | Self::LinkLocal | Self::Metadata | Self::Multicast | Self::Unspecified | Self::Broadcast
+        )
+    }
+
+    /// Who can allow such an address all the same, and where: the end of a message.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        if self.is_never_a_server() {
+            "Only whoever starts the dashboard can allow that, with --allow-outbound"
+        } else {
+            "If you want that, add it to the outbound ranges of the settings"
+        }
+    }
+
     /// What the address is, for people.
     #[must_use]
     pub fn sentence(self) -> &'static str {
@@ -112,12 +130,51 @@ impl AddressPolicy {
         denied(address).or_else(|| embedded.and_then(denied)).map_or(Ok(()), Err)
     }
 
-    /// Whether the operator allows `address` by name, public or not.
+    /// Whether the operator allows `address` by name, public or not. A range around a metadata service does not open that: it
+    /// has to be named itself.
     #[must_use]
     pub fn is_allowed(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.allowed.iter().any(|range| range.contains(&address))
+        let metadata = denied(address) == Some(Refused::Metadata);
+        self.allowed
+            .iter()
+            .any(|range| range.contains(&address) && (!metadata || range.prefix_len() == range.max_prefix_len()))
     }
+
+    /// Whether an admin may allow `range` in the settings. What this policy allows already, as the one who starts the dashboard
+    /// said, may be named there, too.
+    ///
+    /// # Errors
+    /// Why that would have no effect, or is not for an admin to allow.
+    pub fn check_range(&self, range: IpNet) -> Result<(), RangeRefused> {
+        if self.allowed.iter().any(|allowed| allowed.contains(&range)) {
+            return Ok(());
+        }
+        let overlapping = || {
+            DENIED
+                .iter()
+                .filter_map(|(text, why)| Some((parse_range(text)?, *why)))
+                .filter(|(part, _)| part.contains(&range) || range.contains(part))
+        };
+        // A metadata service in the middle of a private range stays closed by itself.
+        let not_for_admins = |(part, why): &(IpNet, Refused)| {
+            why.is_never_a_server() && (*why != Refused::Metadata || part.contains(&range))
+        };
+        if let Some((part, why)) = overlapping().find(not_for_admins) {
+            return Err(RangeRefused::Never { part, why });
+        }
+        let has_effect = overlapping().next().is_some() || self.own.iter().any(|own| range.contains(own));
+        if has_effect { Ok(()) } else { Err(RangeRefused::AllowedAnyway) }
+    }
+}
+
+/// Why an admin cannot allow a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeRefused {
+    /// All of it is public.
+    AllowedAnyway,
+    /// No customer's server has such an address: only who starts the dashboard can open `part`.
+    Never { part: IpNet, why: Refused },
 }
 
 fn denied(address: IpAddr) -> Option<Refused> {
@@ -233,6 +290,57 @@ mod tests {
         }
         assert_eq!(check(&policy, "10.0.0.1"), Err(Refused::Private));
         assert_eq!(check(&policy, "::1"), Err(Refused::Loopback));
+    }
+
+    #[test]
+    fn an_admin_allows_what_has_an_effect_and_can_be_a_server() {
+        let policy = AddressPolicy::new(vec!["127.9.0.0/16".parse().unwrap()], vec!["5.9.0.1".parse().unwrap()]);
+        let check = |range: &str| policy.check_range(range.parse().unwrap());
+        for range in [
+            "10.0.0.0/8",
+            "10.1.2.3/32",
+            "172.0.0.0/8",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "198.18.0.0/15",
+            "192.0.2.0/24",
+            "fd00::/8",
+            // The dashboard's own public address, and what was allowed at its start.
+            "5.9.0.1/32",
+            "5.9.0.0/16",
+            "127.9.9.9/32",
+        ] {
+            assert_eq!(check(range), Ok(()), "{range}");
+        }
+        for range in ["1.1.1.1/32", "8.0.0.0/8", "5.9.1.0/24", "2a01:4f8::/32"] {
+            assert_eq!(check(range), Err(RangeRefused::AllowedAnyway), "{range}");
+        }
+        for (range, part, why) in [
+            ("127.0.0.1/32", "127.0.0.0/8", Refused::Loopback),
+            ("::1/128", "::1/128", Refused::Loopback),
+            ("0.0.0.0/0", "0.0.0.0/8", Refused::Unspecified),
+            ("::/0", "::/128", Refused::Unspecified),
+            ("169.254.169.254/32", "169.254.169.254/32", Refused::Metadata),
+            ("100.100.100.200/32", "100.100.100.200/32", Refused::Metadata),
+            ("169.254.0.0/16", "169.254.0.0/16", Refused::LinkLocal),
+            ("fe80::/10", "fe80::/10", Refused::LinkLocal),
+            ("224.0.0.0/8", "224.0.0.0/4", Refused::Multicast),
+            ("255.255.255.255/32", "255.255.255.255/32", Refused::Broadcast),
+        ] {
+            let part = part.parse().unwrap();
+            assert_eq!(check(range), Err(RangeRefused::Never { part, why }), "{range}");
+        }
+    }
+
+    #[test]
+    fn a_range_around_a_metadata_service_leaves_it_closed() {
+        let wide = AddressPolicy::new(vec!["fd00::/8".parse().unwrap(), "100.64.0.0/10".parse().unwrap()], vec![]);
+        assert_eq!(check(&wide, "fd12::1"), Ok(()));
+        for address in ["fd00:ec2::254", "100.100.100.200"] {
+            assert_eq!(check(&wide, address), Err(Refused::Metadata), "{address}");
+        }
+        let named = AddressPolicy::new(vec!["100.100.100.200/32".parse().unwrap()], vec![]);
+        assert_eq!(check(&named, "100.100.100.200"), Ok(()));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) use test::{login, tools};
 
 use super::audit::server_target;
 use super::{Actor, App, AppError, AppResult};
+use ipnet::IpNet;
 use proxima_db::audit::Target;
 use proxima_db::connections::{self, ConnectionRow, Found, HostKey};
 use proxima_db::{PgConnection, jobs};
@@ -114,7 +115,14 @@ pub(crate) async fn outbound_within(app: &App, limit: Duration) -> AppResult<Out
     let settings = proxima_db::settings::get(&app.db).await?;
     // Every entry was checked when it was saved; a hand-made one that is no network allows nothing.
     let saved = settings.outbound_allowlist.iter().filter_map(|text| crate::config::parse_network(text).ok());
+    Ok(Outbound::new(policy(app, saved)?, Arc::new(SystemResolver), limit))
+}
+
+/// What may be connected to: what the command line allows, and these.
+///
+/// # Errors
+/// When the operating system does not tell this machine's addresses.
+pub(crate) fn policy(app: &App, saved: impl IntoIterator<Item = IpNet>) -> AppResult<AddressPolicy> {
     let allowed = app.config.outbound_allowed.iter().copied().chain(saved).collect();
-    let policy = AddressPolicy::new(allowed, own_addresses().map_err(|error| AppError::Internal(error.into()))?);
-    Ok(Outbound::new(policy, Arc::new(SystemResolver), limit))
+    Ok(AddressPolicy::new(allowed, own_addresses().map_err(|error| AppError::Internal(error.into()))?))
 }

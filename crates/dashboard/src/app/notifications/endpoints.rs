@@ -11,6 +11,7 @@ use proxima_db::notifications::{queue, settings};
 use proxima_installer::text::clean;
 use proxima_types::{FieldError, FieldErrors};
 use serde_json::{Value, json};
+use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -18,6 +19,8 @@ use zeroize::Zeroizing;
 const ENDPOINTS_MAX: i64 = 32;
 const DESCRIPTION_CHARS_MAX: usize = 100;
 const RECIPIENTS_MAX: usize = 20;
+/// How long the name of a URL may take to be resolved while somebody waits.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The form, as typed.
 pub struct EndpointForm<'a> {
@@ -73,8 +76,11 @@ async fn check(app: &App, webhook: bool, input: &EndpointForm<'_>) -> AppResult<
     let events = check_events(&mut errors, input.events);
     let (mut url, mut recipients) = (None, Vec::new());
     if webhook {
-        let policy = crate::app::connections::outbound(app).await?;
-        url = errors.check(WebhookUrl::parse(input.url.unwrap_or_default(), policy.policy()));
+        let outbound = crate::app::connections::outbound_within(app, RESOLVED_WITHIN).await?;
+        url = errors.check(WebhookUrl::parse(input.url.unwrap_or_default(), outbound.policy()));
+        if let Some(url) = &url {
+            errors.check(url.check_name(&outbound).await);
+        }
         if !input.recipients.is_empty() {
             errors.push(FieldError::new("recipients", "unexpected", "Recipients belong to e-mail, not to a webhook."));
         }

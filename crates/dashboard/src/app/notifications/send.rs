@@ -91,7 +91,7 @@ async fn webhook(app: &App, batch: &Batch) -> AppResult<Outcome> {
     let Ok(url) = WebhookUrl::parse(url, outbound.policy()) else {
         return Ok(Outcome::failed(
             OutcomeCode::NotAllowed,
-            "The URL is not allowed any more: see the outbound allowlist.",
+            "The URL is not allowed any more: see the outbound ranges of the settings.",
         ));
     };
     let secret = secret::open(app, batch.endpoint.id, sealed)?;

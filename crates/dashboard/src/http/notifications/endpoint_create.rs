@@ -14,7 +14,7 @@ pub struct CreateNotificationEndpointRequest {
     pub kind: EndpointKind,
     /// 1 to 100 characters.
     pub description: String,
-    /// Of a webhook: https, or http to addresses in the outbound allowlist.
+    /// Of a webhook: https, or http to addresses in the outbound ranges of the settings.
     pub url: Option<String>,
     /// Of e-mail: 1 to 20 addresses.
     #[serde(default)]

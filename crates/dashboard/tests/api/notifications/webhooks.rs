@@ -221,8 +221,21 @@ async fn nothing_inner_is_reached_unless_the_operator_allows_it(db: PgPool) {
     {
         admin.post("/api/v1/notifications/endpoints", &form(url)).await.refuses(&[("url", "not_allowed")]);
     }
+    // In the clear only where the operator says so, also by a name.
+    let plain = form(&format!("http://localhost:{port}/"));
+    admin.post("/api/v1/notifications/endpoints", &plain).await.refuses(&[("url", "not_allowed")]);
+    for url in ["http://1.1.1.1/", "http://no-such-host.invalid/"] {
+        admin.post("/api/v1/notifications/endpoints", &form(url)).await.refuses(&[("url", "insecure")]);
+    }
     for url in [format!("https://localhost:{port}/"), format!("http://localhost:{port}/")] {
-        let (id, _) = webhook(&admin, &url, &["key.shared"]).await;
+        // As one was saved when the ranges were other ones.
+        let (id, _) = webhook(&admin, "https://localhost/", &["key.shared"]).await;
+        sqlx::query("UPDATE notification_endpoints SET url = $1 WHERE id = $2::uuid")
+            .bind(&url)
+            .bind(&id)
+            .execute(&app.db)
+            .await
+            .unwrap();
         let path = format!("/api/v1/notifications/endpoints/{id}");
         admin.post(&format!("{path}/test"), &json!({})).await.expect_status(202);
         send_due(&app.app).await;
