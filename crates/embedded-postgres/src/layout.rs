@@ -105,7 +105,7 @@ pub(crate) fn make_private(path: &Path, account: &Account) -> Result<(), Error> 
 /// A short path for a deep folder's socket, always the same for the same folder.
 fn short_socket_dir(folder: &Path, account: &Account) -> PathBuf {
     let digest = Sha256::digest(folder.as_os_str().as_bytes());
-    let tag: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let tag: String = hex::encode(digest).chars().take(12).collect();
     // Only root may create in /run; in /tmp the checks of `make_socket_dir` keep out a directory that someone else put there.
     let parent = if rustix::process::geteuid().is_root() && Path::new("/run").is_dir() { "/run" } else { "/tmp" };
     Path::new(parent).join(format!("proxima-postgres-{}-{tag}", account.uid()))

@@ -118,8 +118,7 @@ async fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
     loop {
         let read = file.read(&mut chunk).await?;
         if read == 0 {
-            let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            return Ok((hex, bytes));
+            return Ok((hex::encode(hash.finalize()), bytes));
         }
         hash.update(chunk.get(..read).unwrap_or_default());
         bytes += read as u64;

@@ -192,18 +192,10 @@ pub(crate) fn sha256(path: &Path) -> io::Result<Option<String>> {
     let mut buffer = vec![0; 128 * 1024];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(Some(hex(&hasher.finalize()))),
+            0 => return Ok(Some(hex::encode(hasher.finalize()))),
             length => hasher.update(&buffer[..length]),
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The text of a small file; `None` when it is missing.

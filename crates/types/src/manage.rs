@@ -140,28 +140,17 @@ impl CertificateFingerprint {
     /// When the text is not of the form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let malformed = || "expected sha256: and 64 lower-case hexadecimal digits".to_owned();
-        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64).ok_or_else(malformed)?;
+        let digits =
+            text.strip_prefix("sha256:").filter(|digits| !digits.bytes().any(|digit| digit.is_ascii_uppercase()));
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
-            let [high, low] = pair else { return Err(malformed()) };
-            *byte = hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low).ok_or_else(malformed)?;
-        }
+        hex::decode_to_slice(digits.ok_or_else(malformed)?, &mut bytes).map_err(|_| malformed())?;
         Ok(Self(bytes))
-    }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
     }
 }
 
 impl std::fmt::Display for CertificateFingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "sha256:{}", hex::encode(self.0))
     }
 }
 

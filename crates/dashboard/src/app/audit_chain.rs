@@ -1,7 +1,6 @@
 //! The chain of the audit log, computed here and not by the database: each row's hash stands on its content and on the
 //! hash before it. Used for the log itself and for exports, which need no database.
 
-use crate::app::signed::hex;
 use proxima_db::audit_log::HashedRow;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;

@@ -2,7 +2,6 @@
 //! key can check one alone, without the database.
 
 use super::audit_chain::hash_as;
-use super::signed::hex;
 use super::signed::{self, Signed};
 use super::{AdminActor, App, AppResult, audit, commit};
 use crate::keyring::Keyring;
@@ -60,10 +59,10 @@ pub struct Manifest {
     pub oldest_id: Option<i64>,
     /// The log's head when the export began.
     pub head_id: i64,
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     pub head_hash: Vec<u8>,
     /// Of everything before the manifest's line.
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     pub sha256: Vec<u8>,
 }
 
@@ -248,14 +247,31 @@ impl Verifier<'_> {
     }
 }
 
+/// A file that nobody exported from here, rather than one that was changed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is no export of the audit log: those begin with the columns (CSV) or the first row (JSON Lines) that the audit page exports"
+)]
+pub struct NoExport;
+
+/// The format of a file that begins so; `None` for one that is no export. What was changed after that is told by its digest.
+#[must_use]
+pub fn format_of(beginning: &[u8]) -> Option<Format> {
+    let begins = |texts: &[&str]| texts.iter().any(|text| beginning.starts_with(text.as_bytes()));
+    if begins(&["id,time,action,"]) {
+        return Some(Format::Csv);
+    }
+    begins(&["{\"id\":", "{\"manifest\":"]).then_some(Format::Jsonl)
+}
+
 /// Checks an export: its signature, its digest, each row's hash, and that rows next to each other stand on each other.
 ///
 /// # Errors
-/// What is wrong, as a sentence.
+/// What is wrong, as a sentence; [`NoExport`] for a file that is none.
 pub fn verify(mut file: impl BufRead, verifier: &Verifier<'_>) -> anyhow::Result<Manifest> {
     let mut line = Vec::new();
-    ensure!(file.read_until(b'\n', &mut line)? > 0, "the file is empty");
-    let format = if line.starts_with(b"{") { Format::Jsonl } else { Format::Csv };
+    let format = format_of(file.fill_buf()?).ok_or(NoExport)?;
+    file.read_until(b'\n', &mut line)?;
     let mut digest = Sha256::new();
     let mut rows = 0_u64;
     let mut above: Option<HashedRow> = None;
@@ -362,8 +378,8 @@ fn row_of(cells: &[&str], metadata: &str) -> Option<HashedRow> {
         username: cell(8)?.to_owned(),
         metadata: metadata.to_owned(),
         ip: text(10),
-        hash: hex::decode(cell(11)?)?,
-        prev_hash: hex::decode(cell(12)?)?,
+        hash: hex::decode(cell(11)?).ok()?,
+        prev_hash: hex::decode(cell(12)?).ok()?,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::anchor::{self, CheckpointWords};
 use super::audit;
-use super::signed::{self, Signed, hex};
+use super::signed::{self, Signed};
 use super::{Actor, AdminActor, App, AppResult, Proven, commit};
 use proxima_db::anchor as facts;
 use proxima_db::audit::Target;

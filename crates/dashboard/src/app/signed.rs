@@ -50,32 +50,3 @@ impl Signed {
         serde_json::from_str::<Self>(text).ok()?.open(keyring, purpose)
     }
 }
-
-/// Bytes as lower-case hexadecimal digits.
-pub mod hex {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    #[must_use]
-    pub fn encode(bytes: &[u8]) -> String {
-        bytes.iter().fold(String::with_capacity(2 * bytes.len()), |hex, byte| format!("{hex}{byte:02x}"))
-    }
-
-    #[must_use]
-    pub fn decode(text: &str) -> Option<Vec<u8>> {
-        let digits = text.as_bytes();
-        if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        digits.chunks(2).map(byte).collect()
-    }
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&encode(bytes))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        decode(&String::deserialize(deserializer)?)
-            .ok_or_else(|| serde::de::Error::custom("expected hexadecimal digits"))
-    }
-}

@@ -1,7 +1,7 @@
 //! `backup`: the whole database in one file, as it was at one moment, while dashboards run. Without the key file: whoever
 //! finds the backup opens nothing with it.
 
-use super::archive::{self, Client, Manifest, Program, hex};
+use super::archive::{self, Client, Manifest, Program};
 use super::database::{Database, Use, must_be_whole, say_silent};
 use super::owner::not_written;
 use super::say;
@@ -18,11 +18,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "proxima-dashboard backup --output FILE [OPTIONS]\n\n\
+                            FILE is made by it, for example /var/backups/proxima-dashboard/today.backup")]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) data: DataArgs,
     /// The file to write, readable by its owner only; never replaces one.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
 
@@ -106,7 +108,7 @@ fn dump(mut child: Child, file: File, facts: &Facts) -> anyhow::Result<Manifest>
             postgres: facts.postgres,
             migration: facts.migration,
             audit_id: facts.audit_id,
-            audit_hash: hex(&facts.audit_hash),
+            audit_hash: hex::encode(&facts.audit_hash),
             users: facts.users,
             servers: facts.servers,
             dump_bytes,

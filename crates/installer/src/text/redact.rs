@@ -63,13 +63,12 @@ fn spellings(secret: &str) -> Vec<String> {
     }
     parts.retain(|part| !part.is_empty());
     let json = |part: &str| serde_json::to_string(part).map(|quoted| quoted.trim_matches('"').to_owned()).ok();
-    let hex = |part: &str| part.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     parts
         .into_iter()
         .flat_map(|part| {
             let encoded = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD].map(|engine| engine.encode(part));
             let cleaned = super::clean(part.as_bytes(), usize::MAX);
-            encoded.into_iter().chain([part.to_owned(), cleaned, hex(part)]).chain(json(part))
+            encoded.into_iter().chain([part.to_owned(), cleaned, hex::encode(part)]).chain(json(part))
         })
         .filter(|spelling| !spelling.is_empty())
         .collect()

@@ -22,7 +22,7 @@ fn asked() -> FakeBox {
     fake.put(place::STAGED, &newer, 0o755);
     let wanted = serde_json::json!({
         "job": UPDATE,
-        "sha256": crate::files::hex(&sha2::Sha256::digest(&newer)),
+        "sha256": hex::encode(&sha2::Sha256::digest(&newer)),
         "version": "10.0.0",
         "at": "2026-11-22T00:00:00Z",
         "waitSeconds": 5,
@@ -41,7 +41,7 @@ fn unit(fake: &FakeBox) -> String {
 fn an_update_brings_its_own_unit() {
     let fake = asked();
     fake.with_host(update::finish).expect("updated");
-    assert!(unit(&fake).contains(&crate::files::hex(b"newer")), "{}", unit(&fake));
+    assert!(unit(&fake).contains(&hex::encode(b"newer")), "{}", unit(&fake));
     let (report, receipt) = fake.with_host(|host| (update::read(host), receipt::read(host)));
     assert_eq!(report.expect("a report").state, UpdateState::Confirmed);
     let steps: Vec<_> = receipt.expect("a receipt").steps.into_iter().map(|step| step.step).collect();
@@ -72,7 +72,7 @@ fn a_killed_update_goes_on_when_it_is_asked_again() {
         }
         fake.with_host(update::finish).expect("updated");
         assert_eq!(fake.with_host(update::read).expect("a report").state, UpdateState::Confirmed, "kill {kills}");
-        assert!(unit(&fake).contains(&crate::files::hex(b"newer")), "kill {kills}");
+        assert!(unit(&fake).contains(&hex::encode(b"newer")), "kill {kills}");
         let previous = fs::read(fake.at(place::PREVIOUS)).expect("a program");
         assert!(previous == program(b"new"), "kill {kills}");
         kills += 1;

@@ -3,7 +3,7 @@
 
 use super::{Acceptance, Lag, Mark, look};
 use crate::app::licenses::seal_key;
-use crate::app::signed::{self, Signed, hex};
+use crate::app::signed::{self, Signed};
 use crate::app::{Actor, AdminActor, App, AppError, AppResult, Proven, audit, commit};
 use crate::entropy::EntropyExt as _;
 use proxima_db::PgConnection;

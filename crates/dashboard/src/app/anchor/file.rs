@@ -2,7 +2,7 @@
 //! appended. A lock lets two processes on one folder take turns.
 
 use super::Mark;
-use crate::app::signed::{self, Signed, hex};
+use crate::app::signed::{self, Signed};
 use crate::keyring::Keyring;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -29,14 +29,14 @@ pub struct Stored {
     /// How much of the list of retired keys counts, in bytes: what follows was broken off.
     retired_bytes: u64,
     /// Of its last line: SHA-256 over the hash of the line before it and the line.
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     retired_hash: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     digest: Vec<u8>,
     server_id: Uuid,
     server_name: String,

@@ -1,6 +1,5 @@
 //! What an anchor remembers, and what a database must show to be the one that it remembers.
 
-use crate::app::signed::hex;
 use proxima_db::anchor::Seen;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,7 +11,7 @@ pub struct Mark {
     pub installation_id: Uuid,
     pub incarnation: i32,
     pub audit_id: i64,
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     pub audit_hash: Vec<u8>,
     /// How many keys were retired.
     pub retirements: i64,

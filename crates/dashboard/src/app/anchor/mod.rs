@@ -10,7 +10,7 @@ pub use accept::{Accepted, Plan, accept, follow, plan};
 pub use file::AnchorFile;
 pub use mark::Mark;
 
-use super::signed::{self, Signed, hex};
+use super::signed::{self, Signed};
 use super::{App, AppError, AppResult};
 use crate::keyring::Keyring;
 use proxima_db::anchor::{self, Seen};
@@ -63,7 +63,7 @@ struct Acceptance {
     installation_id: Uuid,
     incarnation: i32,
     audit_id: i64,
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     audit_hash: Vec<u8>,
     /// What the accepting dashboard knew.
     lost: Option<Mark>,
@@ -75,7 +75,7 @@ struct Acceptance {
 pub struct CheckpointWords {
     pub installation_id: Uuid,
     pub id: i64,
-    #[serde(with = "hex")]
+    #[serde(with = "hex::serde")]
     pub hash: Vec<u8>,
 }
 

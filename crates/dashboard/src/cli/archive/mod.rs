@@ -104,12 +104,8 @@ impl<W: Write> Write for Hashing<W> {
 impl<W: Write> Hashing<W> {
     fn finish(mut self) -> std::io::Result<(u64, String)> {
         self.inner.flush()?;
-        Ok((self.bytes, hex(&self.digest.finalize())))
+        Ok((self.bytes, hex::encode(self.digest.finalize())))
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the manifest, and the dump to its end into `output`, from the file's beginning; checks the dump against the manifest.

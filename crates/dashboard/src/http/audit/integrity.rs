@@ -1,6 +1,5 @@
 use crate::app::AppError;
 use crate::app::anchor::Standing;
-use crate::app::signed::hex;
 use crate::http::AppState;
 use crate::http::extract::Admin;
 use crate::http::problem::Problem;

@@ -8,7 +8,6 @@ mod retention;
 
 use super::AppState;
 use crate::app::audit_export::Format;
-use crate::app::signed::hex;
 use chrono::{DateTime, Utc};
 use proxima_db::audit::{Entry, Filter, TargetFilter};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,3 @@
-use crate::app::signed::hex;
 use crate::app::{AppError, audit_retention};
 use crate::http::AppState;
 use crate::http::extract::{Admin, Body, SteppedUpAdmin};
