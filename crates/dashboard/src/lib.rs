@@ -16,3 +16,4 @@ pub mod jobs;
 pub mod keyring;
 pub mod listen;
 pub mod management;
+mod sentence;

@@ -10,6 +10,8 @@ use tokio::time::{sleep, timeout};
 const EVERY: Duration = Duration::from_secs(2);
 /// How soon it answers a question that needs neither a disk nor a lock.
 const WITHIN: Duration = Duration::from_secs(8);
+/// How soon a server that takes no connections says why.
+const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 
 /// PostgreSQL said nothing for about ten seconds.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,14 @@ pub async fn attend_to_the_end<T>(url: &str, work: impl Future<Output = T>, tell
             done = &mut work => return done,
             () = silence(url) => tell(),
         }
+    }
+}
+
+/// Why a pool has no connection, which tries again until its time is over and does not say: `None` when nobody answers.
+pub async fn refusal(url: &str) -> Option<sqlx::Error> {
+    match timeout(REFUSED_WITHIN, PgConnection::connect(url)).await {
+        Ok(Err(error)) => Some(error),
+        Ok(Ok(_)) | Err(_) => None,
     }
 }
 

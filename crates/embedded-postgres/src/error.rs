@@ -34,6 +34,12 @@ pub enum Error {
     #[error("another process already supervises the PostgreSQL in {}; stop that one or choose another data folder", .folder.display())]
     Locked { folder: PathBuf },
 
+    #[error(
+        "a dashboard runs with the PostgreSQL in {}; stop it first (`systemctl stop proxima-dashboard`), then run this again",
+        .folder.display()
+    )]
+    InUse { folder: PathBuf },
+
     #[error("the path {} has characters that PostgreSQL's own tools cannot take; choose a data folder without quotes, backslashes, $, ` or line breaks", .0.display())]
     UnusablePath(PathBuf),
 

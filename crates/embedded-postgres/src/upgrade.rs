@@ -64,7 +64,7 @@ impl Upgrade {
         }
         let any_major = options.any_major;
         let old = Cluster::open(folder, options).await?;
-        let lock = Lock::take(old.layout())?.ok_or_else(|| Error::Locked { folder: folder.to_owned() })?;
+        let lock = Lock::take(old.layout())?.ok_or_else(|| Error::InUse { folder: folder.to_owned() })?;
         if let Some(moved) = finish(old.layout(), old.account(), old.major()).await? {
             return Ok(Self::Finished(moved));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use proxima_embedded_postgres::{EmbeddedPostgres, Error, Options};
+use proxima_embedded_postgres::{EmbeddedPostgres, Error, Options, Upgrade};
 use sqlx::{Connection, PgConnection};
 
 const HELPER: &str = "PROXIMA_TEST_SUPERVISE_FOLDER";
@@ -138,6 +138,9 @@ async fn a_server_whose_supervisor_was_killed_is_adopted() {
     let pid = server_pid(&folder.postgres());
     let refused = EmbeddedPostgres::start(&folder.postgres(), options()).await.expect_err("supervised elsewhere");
     assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+    let refused = Upgrade::find(&folder.postgres(), options()).await.expect_err("in use");
+    assert!(matches!(refused, Error::InUse { .. }), "{refused}");
+    assert!(refused.to_string().contains("systemctl stop proxima-dashboard"), "{refused}");
 
     let guest = EmbeddedPostgres::attach_or_start(&folder.postgres(), options()).await.expect("attaches");
     assert_eq!(query(&guest.url(), "select 'guest'").await.expect("answers"), "guest");

@@ -3,16 +3,19 @@
 use super::database::{Use, open_app};
 use super::{Refusal, say};
 use crate::app::audit_chain;
-use crate::app::audit_export::{self, Verifier};
+use crate::app::audit_export::{self, NoExport, Verifier};
 use crate::config::DataArgs;
 use crate::keyring::Keyring;
+use crate::sentence::io_reason;
 use anyhow::Context as _;
 use proxima_types::identity::DashboardPublicKey;
-use std::io::{BufReader, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 
 /// The exit code for a log, or an export, that was tampered with.
 const TAMPERED: u8 = 3;
+/// The exit code for something that is no export.
+const USAGE: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,11 +47,11 @@ struct VerifyArgs {
     #[command(flatten)]
     data: DataArgs,
     /// Check this exported file instead of the database
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     /// With --export: the public key (base64) to check it with, instead of the key file's; then neither the data folder nor
     /// the database is needed
-    #[arg(long, requires = "export", value_parser = DashboardPublicKey::parse)]
+    #[arg(long, requires = "export", value_name = "KEY", value_parser = public_key)]
     public_key: Option<DashboardPublicKey>,
 }
 
@@ -89,18 +92,22 @@ async fn verify_log(data: &DataArgs) -> anyhow::Result<()> {
     }
 }
 
-fn verify_export(args: &VerifyArgs, path: &std::path::Path) -> anyhow::Result<()> {
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+fn verify_export(args: &VerifyArgs, path: &Path) -> anyhow::Result<()> {
+    let refused = |error: std::io::Error| not_verified(path, &error.into());
+    let mut file = BufReader::new(std::fs::File::open(path).map_err(refused)?);
+    // What it is comes before what it is checked with.
+    if audit_export::format_of(file.fill_buf().map_err(refused)?).is_none() {
+        return Err(not_verified(path, &NoExport.into()).into());
+    }
     let keyring;
     let verifier = match args.public_key {
         Some(key) => Verifier::PublicKey(key),
         None => {
-            keyring = Keyring::load(&args.data.key_file())?;
+            keyring = Keyring::load(&args.data.key_file()).context("without --public-key the key file is needed")?;
             Verifier::Keyring(&keyring)
         }
     };
-    let manifest = audit_export::verify(BufReader::new(file), &verifier)
-        .map_err(|error| Refusal { message: format!("the export is not good: {error:#}"), code: TAMPERED })?;
+    let manifest = audit_export::verify(file, &verifier).map_err(|error| not_verified(path, &error))?;
     let what = if manifest.filter.as_object().is_none_or(serde_json::Map::is_empty) {
         "of the whole log".to_owned()
     } else {
@@ -113,4 +120,24 @@ fn verify_export(args: &VerifyArgs, path: &std::path::Path) -> anyhow::Result<()
         manifest.exported_at.format("%F %T UTC"),
         manifest.installation_id
     ))
+}
+
+/// A file that is none, or cannot be read, was not tampered with.
+fn not_verified(path: &Path, error: &anyhow::Error) -> Refusal {
+    let shown = path.display();
+    if error.is::<NoExport>() {
+        return Refusal { message: format!("{shown} cannot be checked: {error}"), code: USAGE };
+    }
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => Refusal { message: format!("cannot read {shown}: {}", io_reason(error)), code: USAGE },
+        None => Refusal { message: format!("the export is not good: {error:#}"), code: TAMPERED },
+    }
+}
+
+fn public_key(text: &str) -> Result<DashboardPublicKey, String> {
+    DashboardPublicKey::parse(text.trim()).map_err(|_| {
+        "a public key is 44 characters of base64 that end with =. The audit page shows it, and `proxima-dashboard audit public-key` \
+         prints it; the id of a key, as an export names it, is only its digest and checks nothing"
+            .to_owned()
+    })
 }

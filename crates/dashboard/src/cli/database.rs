@@ -4,6 +4,7 @@ use crate::app::{App, keys};
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
+use crate::sentence::io_reason;
 use anyhow::Context as _;
 use proxima_db::{DbError, PgPool, pulse};
 use proxima_embedded_postgres::{EmbeddedPostgres, Options};
@@ -67,8 +68,10 @@ impl Database {
                 (embedded.url(), Some(embedded))
             }
         };
-        let pool =
-            proxima_db::connect(&url, connections).await.map_err(|error| unreachable(error, embedded.is_some()))?;
+        let pool = match proxima_db::connect(&url, connections).await {
+            Ok(pool) => pool,
+            Err(error) => return Err(unreachable(error, &url, embedded.is_some()).await),
+        };
         Ok(Self { pool, url, embedded })
     }
 
@@ -91,16 +94,20 @@ impl Database {
 }
 
 /// Why a command has no database, with what to look at.
-fn unreachable(error: DbError, embedded: bool) -> anyhow::Error {
+async fn unreachable(error: DbError, url: &str, embedded: bool) -> anyhow::Error {
     let which = if embedded { "the embedded PostgreSQL" } else { "the PostgreSQL of DATABASE_URL" };
-    match error {
-        DbError::Unavailable(sqlx::Error::PoolTimedOut) => {
-            anyhow::anyhow!("{which} does not answer within 5 seconds: is it frozen, or its host or the network down?")
-        }
-        error if embedded => anyhow::Error::new(error).context(format!("cannot connect to {which}")),
-        error => anyhow::Error::new(error)
-            .context(format!("cannot connect to {which}: check the address, the user and the password")),
-    }
+    let look = if embedded { "" } else { ": check the address, the user and the password" };
+    let reason = match error {
+        DbError::Unavailable(sqlx::Error::PoolTimedOut) => match pulse::refusal(url).await {
+            None => {
+                return anyhow::anyhow!("{which} does not answer: is it frozen, or its host or the network down?");
+            }
+            Some(sqlx::Error::Io(error)) => io_reason(&error),
+            Some(error) => error.to_string(),
+        },
+        error => error.to_string(),
+    };
+    anyhow::anyhow!("cannot connect to {which}{look}: {reason}")
 }
 
 /// What a command says that works with programs of PostgreSQL's, and waits for them.

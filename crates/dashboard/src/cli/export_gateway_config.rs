@@ -23,7 +23,7 @@ pub(super) struct Args {
     #[arg(long, env = "PROXIMA_PUBLIC_URL", value_parser = DashboardUrl::parse)]
     dashboard_url: DashboardUrl,
     /// The file to write, readable by its owner only.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
 

@@ -27,6 +27,7 @@ mod words;
 
 use crate::config::load::{self, Stop};
 use crate::config::{DataArgs, LogFormat, ServeArgs};
+use crate::sentence::sentence;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -162,7 +163,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = error.downcast_ref::<Refusal>().map_or(1, |refusal| refusal.code);
-            let _ = writeln!(std::io::stderr(), "proxima-dashboard: {error:#}");
+            let _ = writeln!(std::io::stderr(), "proxima-dashboard: {}", sentence(&error));
             ExitCode::from(code)
         }
     }

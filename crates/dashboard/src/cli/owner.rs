@@ -43,7 +43,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 pub(super) fn not_written(output: &Path, data_dir: &Path, error: &std::io::Error) -> String {
     let shown = output.display();
     if error.kind() != std::io::ErrorKind::PermissionDenied {
-        return format!("cannot write {shown}: {error}");
+        return format!("cannot write {shown}: {}", crate::sentence::io_reason(error));
     }
     format!(
         "cannot write {shown}: this command runs as the owner of {}, who may not write there. Choose a folder of theirs, such as \

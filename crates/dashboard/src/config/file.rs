@@ -1,6 +1,7 @@
 //! The configuration file: TOML, flat, one line a setting.
 
 use super::load::Problem;
+use crate::sentence::{io_reason, without_number};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -23,7 +24,9 @@ pub(super) fn read(path: &Path) -> (Vec<Entry>, Vec<Problem>) {
     let shown = path.display().to_string();
     let unreadable = |reason: String| (Vec::new(), vec![Problem { source: shown.clone(), message: reason }]);
     match std::fs::metadata(path) {
-        Err(error) => return unreadable(format!("cannot be read: {error}. Name another one with --config")),
+        Err(error) => {
+            return unreadable(format!("cannot be read: {}. Name another one with --config", io_reason(&error)));
+        }
         Ok(metadata) if !metadata.is_file() => return unreadable("is not a file".to_owned()),
         Ok(metadata) if metadata.len() > MAX_BYTES => return unreadable("is longer than 1 MiB".to_owned()),
         Ok(_) => {}
@@ -31,8 +34,9 @@ pub(super) fn read(path: &Path) -> (Vec<Entry>, Vec<Problem>) {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, &shown),
         Err(error) => unreadable(format!(
-            "cannot be read: {error}. The user whose the data folder is must be able to: of a package, `chgrp proxima-dashboard {shown}` and \
-             `chmod 640 {shown}`"
+            "cannot be read: {}. The user whose the data folder is must be able to: of a package, `chgrp proxima-dashboard {shown}` and \
+             `chmod 640 {shown}`",
+            without_number(&error.to_string())
         )),
     }
 }

@@ -249,7 +249,8 @@ fn secrets_from_files(known: &Command, chosen: &mut Settings, problems: &mut Vec
 /// A file's content without the line end that editors add.
 fn secret(path: &Path) -> Result<OsString, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {shown}: {}", crate::sentence::io_reason(&error)))?;
     match text.trim() {
         "" => Err(format!("{shown} is empty")),
         text if text.lines().count() > 1 => Err(format!("{shown} has more than one line")),

@@ -146,6 +146,22 @@ async fn an_export_is_checked_with_the_public_key_alone(db: PgPool) {
         .await;
         assert_eq!(other.code, Some(3), "{other:?}");
     }
+    // What is no export was not tampered with, and a key's id is no key.
+    for (text, says) in [("root:x:0:0:root:/root:/bin/sh\n", "no export of the audit log"), ("", "no export")] {
+        let found = check(text).await;
+        assert_eq!(found.code, Some(2), "{found:?}");
+        assert!(found.stderr.contains(says) && !found.stderr.contains("tampered"), "{found:?}");
+    }
+    let nowhere = folder.join("nowhere").display().to_string();
+    for (file, key, says) in [
+        (nowhere.as_str(), key.as_str(), "there is no such file"),
+        (folder.path().to_str().unwrap(), &key, "it is a folder"),
+        (&nowhere, "0mIGqRPAzlDpQnHgGcZ8Lw", "audit public-key"),
+    ] {
+        let found = run_program(PROGRAM, &["audit", "verify", "--export", file, "--public-key", key], "").await;
+        assert_eq!(found.code, Some(2), "{found:?}");
+        assert!(found.stderr.contains(says) && !found.stderr.contains("os error"), "{found:?}");
+    }
     assert_eq!(audited(&app.db, "audit.export").await.len(), 4);
 }
 

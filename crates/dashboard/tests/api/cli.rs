@@ -187,6 +187,30 @@ async fn export_gateway_config_writes_a_private_identity_that_works(db: PgPool) 
     assert_eq!(audited(&db, "server.config.export").await.len(), 1);
 }
 
+/// What the operating system says comes in words, with the path and what to do.
+#[tokio::test]
+async fn a_file_that_is_not_there_is_said_in_words() {
+    let data = Folder::new();
+    let folder = data.path().to_str().unwrap();
+    for (args, code, says) in [
+        (
+            &["restore", "/no/such.backup", "--data-dir", folder][..],
+            1,
+            "cannot read /no/such.backup: there is no such file",
+        ),
+        (&["audit", "public-key", "--data-dir", folder], 1, "keys.json: there is no such file"),
+        (&["check-config", "--config", "/no/such.toml"], 2, "/no/such.toml: cannot be read: there is no such file"),
+        (&["create-admin", "--data-dir", "/proc/no/data"], 1, "cannot make the data folder /proc/no/data"),
+        (&["doctor", "--data-dir", "/no/data"], 1, "cannot read /no/data: there is no such file"),
+        (&["backup"], 2, "backup --output FILE"),
+    ] {
+        let finished = run_program(PROGRAM, args, "").await;
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert_eq!(finished.code, Some(code), "{args:?}: {said}");
+        assert!(said.contains(says) && !said.contains("os error"), "{args:?}: {said}");
+    }
+}
+
 /// A large table takes minutes; one that somebody keeps locked is waited for no longer than others may wait behind it.
 #[sqlx::test(migrations = false)]
 async fn a_migration_takes_as_long_as_it_takes(db: PgPool) {

@@ -98,7 +98,9 @@ async fn a_secret_comes_from_its_own_file_and_is_in_no_message() {
     for (file, env) in [(file.as_str(), vec![]), ("", vec![("CREDENTIALS_DIRECTORY", data)])] {
         let finished = run(file, &env, &["migrate", "--data-dir", data]).await;
         assert!(
-            finished.code == Some(1) && finished.stderr.contains("cannot connect to the PostgreSQL"),
+            finished.code == Some(1)
+                && finished.stderr.contains("cannot connect to the PostgreSQL")
+                && finished.stderr.contains("nothing listens there"),
             "{finished:?}"
         );
         assert!(!finished.stderr.contains("canary-word"), "{finished:?}");

@@ -6,6 +6,7 @@ use crate::cli::database::{Database, must_be_whole};
 use crate::config::{AppConfig, DataArgs};
 use crate::entropy::OsEntropy;
 use crate::keyring::Keyring;
+use crate::sentence::{io_reason, sentence};
 use proxima_db::{pool, servers, users};
 use rustls::pki_types::UnixTime;
 use std::os::unix::fs::MetadataExt as _;
@@ -25,7 +26,7 @@ pub(super) fn folder(args: &DataArgs) -> Finding {
             Err(format!("{shown} can be written by others: run `chmod go-w {shown}`"))
         }
         Ok(_) => Ok(format!("{shown}")),
-        Err(error) => Err(format!("cannot read {shown}: {error}. Choose it with --data-dir")),
+        Err(error) => Err(format!("cannot read {shown}: {}. Choose it with --data-dir", io_reason(&error))),
     };
     Finding::of("data folder", found)
 }
@@ -43,7 +44,7 @@ pub(super) fn space(args: &DataArgs) -> Finding {
                 Ok(format!("{free} MiB are free"))
             }
         }
-        Err(error) => Err(format!("cannot be told: {error}")),
+        Err(error) => Err(format!("cannot be told: {}", io_reason(&error.into()))),
     };
     Finding::of("disk", found)
 }
@@ -127,7 +128,7 @@ async fn key_file(args: &DataArgs, database: &Database) -> Finding {
                 Ok(format!("{}, with every key that the database names", path.display()))
             }
             Ok(problems) => Err(problems.join("; ")),
-            Err(error) => Err(format!("{error:#}")),
+            Err(error) => Err(sentence(&error)),
         }
     } else {
         match servers::any(&database.pool).await {

@@ -10,6 +10,7 @@ mod seen;
 use super::database::{Database, Use};
 use super::{Refusal, say};
 use crate::config::ServeArgs;
+use crate::sentence::sentence;
 use proxima_db::pulse;
 use serde::Serialize;
 
@@ -69,7 +70,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         findings.push(Finding::note("database", "none yet; the first start makes it in the data folder"));
     } else {
         match Database::connect(&serve.data, 2, Use::Command).await {
-            Err(error) => findings.push(Finding::problem("database", format!("{error:#}"))),
+            Err(error) => findings.push(Finding::problem("database", sentence(&error))),
             Ok(database) => match pulse::attend(&database.url, look(serve, &database)).await {
                 Err(silent) => findings.push(Finding::problem("database", silent.to_string())),
                 Ok(looked) => {
