@@ -109,7 +109,7 @@ test('an admin and their second factors', { timeout: 240_000 }, async (t) => {
     await look(page, 'step-up');
     await again.press('Cancel');
     await gone(again.box);
-    await visible(ask.box.getByText('it was not confirmed that it is you'));
+    await visible(ask.box.getByText('you did not confirm that it is you'));
     await ask.press('Make new codes');
     await again.box.getByLabel('Your password').fill('not-my-password-1');
     await again.press('Confirm');

@@ -62,7 +62,7 @@ test('a webhook, from the form to the log of deliveries', { timeout: 120_000 }, 
   await button(page, 'Rotate secret').click();
   await dialog(page, 'Rotate signing secret').press('Rotate secret');
   await toast(page, 'The webhook has a new signing secret.');
-  await visible(card(page, 'Signing secret').getByText('The secret before signs as well'));
+  await visible(card(page, 'Signing secret').getByText('The previous secret signs as well'));
   assert.equal(await page.evaluate(() => Reflect.get(window, '__xss') ?? null), null);
   await button(page, 'Delete').click();
   await dialog(page, `Delete ${SCRIPT}`).press('Delete');
