@@ -78,6 +78,9 @@ test('what is wrong with the e-mail server is said at its field, or in the words
   for (const problem of ['Enter the name or address of the e-mail server.', 'Use a port from 1 to 65535.', 'Enter the address that messages come from.']) {
     await visible(server.getByText(problem));
   }
+  // What is wrong is red; the example in the empty field is not.
+  const colours = await input('Host').evaluate((field) => [getComputedStyle(field).borderTopColor, getComputedStyle(field, '::placeholder').color]);
+  assert.notEqual(colours[0], colours[1]);
   await input('Host').fill('127.0.0.1');
   await input('Port').fill(String(port));
   await input('From').fill('not an address');
