@@ -15,7 +15,7 @@ const STEP_UP: &str = "/api/v1/auth/step-up";
 const ORIGIN: &str = "http://localhost:8080";
 
 /// The code of an authenticator app, so many steps from now.
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     let totp = Builder::new()
         .with_algorithm(Algorithm::SHA1)
         .with_digits(6)
