@@ -6,6 +6,7 @@
 mod sshd;
 
 use crate::world::World;
+use proxima_dashboard::keyring::Keyring;
 use proxima_test_support::TestGateway;
 use proxima_types::identity::GatewayIdentity;
 use serde_json::{Value, json};
@@ -63,9 +64,14 @@ impl FakeBox {
 
     /// The first heartbeat of the gateway that the box was given.
     pub async fn heartbeat(&self, world: &World) -> TestGateway {
+        self.heartbeat_to(&world.app.url, &world.app.app.keyring).await
+    }
+
+    /// The same, to a dashboard of that address with those keys.
+    pub async fn heartbeat_to(&self, url: &str, keyring: &Keyring) -> TestGateway {
         let identity = self.identity().expect("a config.json was written");
-        let public_key = world.app.app.keyring.public_key().expect("a signing key");
-        let mut gateway = TestGateway::new(&world.app.url, public_key, identity.server_id, identity.api_key);
+        let public_key = keyring.public_key().expect("a signing key");
+        let mut gateway = TestGateway::new(url, public_key, identity.server_id, identity.api_key);
         gateway.install_id = identity.install_id;
         let mut report = gateway.report();
         report.uptime_seconds = 0;

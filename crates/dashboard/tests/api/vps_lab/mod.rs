@@ -27,6 +27,7 @@
 //! | an SSH server that breaks the protocol, never answers, refuses channels | – (no OpenSSH does) | installer `hostile` |
 //! | two installs of a server; two servers for one box, one after the other and at once | `at_once` | setup `lab/faults` |
 //! | dashboard killed -9 after 3 steps; `--full`: after and in every step, and in every undoing | `killed` | `api/jobs_takeover.rs`, `api/jobs_fence.rs` |
+//! | dashboards replaced one by one, with jobs under way and heartbeats | `rolling` | `api/jobs_takeover.rs` |
 //! | the setup program killed on the box | – | setup `lab/kill` |
 //! | PostgreSQL gone for 6 s; `--full`: for longer than the lease | `no_database` | `api/jobs_fence.rs` |
 //! | update to another version; one that never reports or does not run is put back | `update` | setup `lab/update` |
@@ -45,5 +46,6 @@ mod killed;
 mod management;
 mod no_database;
 mod real_box;
+mod rolling;
 mod unsuitable;
 mod update;
