@@ -262,7 +262,7 @@ pub(super) fn config(server: u128) -> ConfigText {
 /// All steps of an install, in their order.
 pub(super) fn install() -> Vec<StepInput> {
     use sha2::Digest as _;
-    let sha256 = hex::encode(&sha2::Sha256::digest(program(b"new")));
+    let sha256 = hex::encode(sha2::Sha256::digest(program(b"new")));
     vec![
         StepInput::Binary { sha256, version: "9.9.9".to_owned() },
         StepInput::User {},

@@ -59,7 +59,7 @@ fn a_binary_that_is_missing_damaged_or_foreign_is_refused_before_anything_change
     foreign[18] = 243;
     fake.put(place::STAGED, &foreign, 0o755);
     use sha2::Digest as _;
-    let sha256 = hex::encode(&sha2::Sha256::digest(&foreign));
+    let sha256 = hex::encode(sha2::Sha256::digest(&foreign));
     assert_eq!(refusal(&fake, &StepInput::Binary { sha256, version: String::new() }), Code::UnsupportedArchitecture);
     fs::remove_dir_all(fake.at(place::LIB)).expect("removed");
     assert_eq!(fake.snapshot(), before);

@@ -22,7 +22,7 @@ fn asked() -> FakeBox {
     fake.put(place::STAGED, &newer, 0o755);
     let wanted = serde_json::json!({
         "job": UPDATE,
-        "sha256": hex::encode(&sha2::Sha256::digest(&newer)),
+        "sha256": hex::encode(sha2::Sha256::digest(&newer)),
         "version": "10.0.0",
         "at": "2026-11-22T00:00:00Z",
         "waitSeconds": 5,
