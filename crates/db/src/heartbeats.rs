@@ -369,7 +369,7 @@ pub async fn observe_shared_keys(
         SharedKey,
         r#"UPDATE servers s SET key_shared_since = clock_timestamp()
            FROM (SELECT server_id, key_in_use_on_hosts(server_id, $1, clock_timestamp()) AS hosts
-                 FROM gateway_installs GROUP BY server_id HAVING count(*) > 1) seen
+                 FROM several_installs) seen
            WHERE s.id = seen.server_id AND seen.hosts > 1 AND s.key_shared_since IS NULL
            RETURNING s.id AS server_id, s.name AS server_name, seen.hosts AS "hosts!""#,
         heartbeat_interval

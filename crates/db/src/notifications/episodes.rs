@@ -86,18 +86,22 @@ pub async fn open_unheard(
 ) -> DbResult<Vec<Subject>> {
     Ok(sqlx::query_as!(
         Subject,
-        r#"WITH late AS (
-               SELECT s.id, s.name, u.username, s.grace_expires_at, newest.last_heartbeat_at,
+        // OFFSET 0 and LIMIT 1: the fleet is read once, and what else counts is looked up for the few that are late.
+        r#"WITH late AS MATERIALIZED (
+               SELECT s.id, s.name, u.username, s.grace_expires_at, g.last_heartbeat_at,
                       license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) AS license_status
-               FROM (SELECT server_id, max(last_heartbeat_at) AS last_heartbeat_at
-                     FROM gateway_installs GROUP BY server_id) newest
-               JOIN servers s ON s.id = newest.server_id JOIN users u ON u.id = s.owner_id
-               WHERE newest.last_heartbeat_at < clock_timestamp() - $2::interval
-                 AND (SELECT since FROM notification_watch) < clock_timestamp() - $3::interval
-                 AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED'
-                 AND NOT EXISTS (SELECT FROM jobs j WHERE j.server_id = s.id AND j.state IN ('QUEUED', 'RUNNING'))
-                 AND NOT EXISTS (SELECT FROM notification_episodes e WHERE e.kind = $1 AND e.server_id = s.id)
-               ORDER BY u.username, s.id LIMIT $4),
+               FROM (SELECT server_id, install_id, last_heartbeat_at FROM gateway_installs
+                     WHERE last_heartbeat_at < clock_timestamp() - $2::interval OFFSET 0) g
+               CROSS JOIN LATERAL (SELECT * FROM servers s WHERE s.id = g.server_id
+                                   AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED'
+                                   LIMIT 1) s
+               CROSS JOIN LATERAL (SELECT username FROM users u WHERE u.id = s.owner_id LIMIT 1) u
+               WHERE (SELECT since FROM notification_watch) < clock_timestamp() - $3::interval
+                 AND NOT EXISTS (SELECT FROM notification_episodes e WHERE e.kind = $1 AND e.server_id = g.server_id)
+                 AND NOT EXISTS (SELECT FROM jobs j WHERE j.server_id = g.server_id AND j.state IN ('QUEUED', 'RUNNING'))
+                 AND NOT EXISTS (SELECT FROM gateway_installs n WHERE n.server_id = g.server_id
+                                 AND (n.last_heartbeat_at, n.install_id) > (g.last_heartbeat_at, g.install_id) OFFSET 0)
+               LIMIT $4),
            opened AS (
                INSERT INTO notification_episodes (kind, server_id) SELECT $1, id FROM late
                ON CONFLICT DO NOTHING RETURNING server_id)
