@@ -112,3 +112,29 @@ async fn whoever_makes_up_install_ids_fills_nothing(db: PgPool) {
     assert_eq!(rows_matching(&app.db, "gateway_installs", &kept).await.len(), 1, "the living are kept");
     assert_eq!(rows_matching(&app.db, "gateway_installs", &of(other.server_id)).await.len(), 1);
 }
+
+/// Two installs whose first heartbeats are recorded at the same time, each without seeing the other's, are known as two.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn two_first_heartbeats_at_once_are_seen_as_two(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let customer = app.customer("alice").await;
+    let insert = "INSERT INTO gateway_installs (server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os,
+                                                architecture, hostname, counters, first_seen_at, last_heartbeat_at)
+                  VALUES ($1, gen_random_uuid(), gen_random_uuid(), 1, 'serving', '1', 1, '', '', '', '{}', now(), clock_timestamp())";
+    let (mut first, mut second) = (app.db.begin().await.unwrap(), app.db.begin().await.unwrap());
+    sqlx::query(insert).bind(customer.server_id.0).execute(&mut *first).await.unwrap();
+    let blocked = tokio::spawn(async move {
+        sqlx::query(insert).bind(customer.server_id.0).execute(&mut *second).await.unwrap();
+        second.commit().await.unwrap();
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&app.db).await.unwrap() == 0 {
+        assert!(!blocked.is_finished(), "the second one has not waited for the first");
+        tokio::task::yield_now().await;
+    }
+    first.commit().await.unwrap();
+    blocked.await.unwrap();
+    jobs::sweep(&app.app).await.unwrap();
+    assert_eq!(audited(&app.db, "server.license.shared").await.len(), 1);
+}
