@@ -7,7 +7,7 @@ use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
 /// How many episodes one look opens or closes at most; the next one goes on.
-pub const AT_ONCE: i64 = 10_000;
+const AT_ONCE: i64 = 10_000;
 
 /// A server that an event speaks of.
 #[derive(Debug, Clone)]
@@ -56,65 +56,50 @@ pub async fn note_listening(executor: impl sqlx::PgExecutor<'_>, gap: PgInterval
     Ok(())
 }
 
-/// Begins to look through the fleet, once in `every` for all dashboards together: `None` when it is not the time, or another
-/// one looks. Others wait for nothing until the transaction ends. Returns since when the dashboards have listened.
+/// Whether it is time to look through the fleet: once in `every`, for all dashboards together.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn begin_look(connection: &mut PgConnection, every: PgInterval) -> DbResult<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar!(
-        r#"UPDATE notification_watch SET scanned_at = clock_timestamp()
-           WHERE singleton IN (SELECT singleton FROM notification_watch
-                               WHERE scanned_at <= clock_timestamp() - $1::interval FOR UPDATE SKIP LOCKED)
-           RETURNING since"#,
+pub async fn begin_look(executor: impl sqlx::PgExecutor<'_>, every: PgInterval) -> DbResult<bool> {
+    let begun = sqlx::query!(
+        "UPDATE notification_watch SET scanned_at = clock_timestamp() WHERE scanned_at <= clock_timestamp() - $1::interval",
         every
     )
-    .fetch_optional(connection)
-    .await?)
+    .execute(executor)
+    .await?;
+    Ok(begun.rows_affected() == 1)
 }
 
-/// Opens episodes of the servers that are licensed and were last heard longer than `silence` ago, without a job under way.
-/// None when the dashboards themselves have not listened for as long as `listened`.
+/// Opens episodes of those of `servers` that are licensed and were last heard longer than `silence` ago, without a job under
+/// way. None when the dashboards themselves have not listened for as long as `listened`.
 ///
 /// # Errors
 /// See [`crate::DbError`].
 pub async fn open_unheard(
     connection: &mut PgConnection,
     kind: &str,
+    servers: &[Uuid],
     silence: PgInterval,
     listened: PgInterval,
 ) -> DbResult<Vec<Subject>> {
-    Ok(sqlx::query_as!(
-        Subject,
-        // OFFSET 0 and LIMIT 1: the fleet is read once, and what else counts is looked up for the few that are late.
-        r#"WITH late AS MATERIALIZED (
-               SELECT s.id, s.name, u.username, s.grace_expires_at, g.last_heartbeat_at,
-                      license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) AS license_status
-               FROM (SELECT server_id, install_id, last_heartbeat_at FROM gateway_installs
-                     WHERE last_heartbeat_at < clock_timestamp() - $2::interval OFFSET 0) g
-               CROSS JOIN LATERAL (SELECT * FROM servers s WHERE s.id = g.server_id
-                                   AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED'
-                                   LIMIT 1) s
-               CROSS JOIN LATERAL (SELECT username FROM users u WHERE u.id = s.owner_id LIMIT 1) u
-               WHERE (SELECT since FROM notification_watch) < clock_timestamp() - $3::interval
-                 AND NOT EXISTS (SELECT FROM notification_episodes e WHERE e.kind = $1 AND e.server_id = g.server_id)
-                 AND NOT EXISTS (SELECT FROM jobs j WHERE j.server_id = g.server_id AND j.state IN ('QUEUED', 'RUNNING'))
-                 AND NOT EXISTS (SELECT FROM gateway_installs n WHERE n.server_id = g.server_id
-                                 AND (n.last_heartbeat_at, n.install_id) > (g.last_heartbeat_at, g.install_id) OFFSET 0)
-               LIMIT $4),
-           opened AS (
-               INSERT INTO notification_episodes (kind, server_id) SELECT $1, id FROM late
-               ON CONFLICT DO NOTHING RETURNING server_id)
-           SELECT id, name, username AS owner_username, license_status AS "license_status!", grace_expires_at,
-                  last_heartbeat_at
-           FROM late WHERE id IN (SELECT server_id FROM opened) ORDER BY username, id"#,
+    let opened = sqlx::query_scalar!(
+        r#"INSERT INTO notification_episodes (kind, server_id)
+           SELECT $1, s.id FROM servers s
+           WHERE s.id = ANY ($2)
+             AND (SELECT since FROM notification_watch) < clock_timestamp() - $4::interval
+             AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED'
+             AND (SELECT max(last_heartbeat_at) FROM gateway_installs g WHERE g.server_id = s.id)
+                 < clock_timestamp() - $3::interval
+             AND NOT EXISTS (SELECT FROM jobs j WHERE j.server_id = s.id AND j.state IN ('QUEUED', 'RUNNING'))
+           ON CONFLICT DO NOTHING RETURNING server_id"#,
         kind,
+        servers,
         silence,
         listened,
-        AT_ONCE,
     )
-    .fetch_all(connection)
-    .await?)
+    .fetch_all(&mut *connection)
+    .await?;
+    subjects(connection, &opened).await
 }
 
 /// Closes the episodes of this kind whose server was heard within `fresh`, and returns those servers; and, without a word,

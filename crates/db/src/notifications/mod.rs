@@ -1,4 +1,4 @@
-//! Webhooks and e-mail: who is told what (`endpoints`, `settings`), what happened (`events`, `episodes`), and the queue that
+//! Webhooks and e-mail: who is told what (`endpoints`, `settings`), what happened (`events`, `episodes`, `unheard`), and the queue that
 //! is the log too (`queue`, `log`).
 
 pub mod endpoints;
@@ -7,3 +7,4 @@ pub mod events;
 pub mod log;
 pub mod queue;
 pub mod settings;
+pub mod unheard;

@@ -53,7 +53,7 @@ describe('CertificateSection', () => {
   ] as const)('shows %s without an end', async (state, text) => {
     await section({ state, issuer: null, notAfter: null, renewAt: null });
     expect(await screen.findByText(text)).toBeInTheDocument();
-    expect(screen.queryByText('Ends')).not.toBeInTheDocument();
+    expect(screen.queryByText('Expires')).not.toBeInTheDocument();
   });
 
   it('says that there is none here', async () => {

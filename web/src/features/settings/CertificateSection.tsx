@@ -17,13 +17,13 @@ const STATE: Record<CertificateState, { label: string; tone: Tone }> = {
   MISSING: { label: 'Not issued', tone: 'bad' },
   GOOD: { label: 'Good', tone: 'ok' },
   AT_RISK: { label: 'Needs attention', tone: 'warn' },
-  ENDED: { label: 'Ended', tone: 'bad' },
+  ENDED: { label: 'Expired', tone: 'bad' },
 };
 
 const TITLE: Partial<Record<CertificateState, string>> = {
   MISSING: 'The certificate could not be issued',
   AT_RISK: 'The certificate needs attention',
-  ENDED: 'The certificate has ended: browsers and gateways refuse this dashboard',
+  ENDED: 'The certificate has expired: browsers and gateways refuse this dashboard',
 };
 
 /** What this dashboard serves HTTPS with; it is set up on its host. */
@@ -87,7 +87,7 @@ function CertificateView({ certificate }: { certificate: Certificate }) {
         <Fact name="Comes from">{certificate.authority === null ? 'Files on the host' : <span className="mono">{certificate.authority}</span>}</Fact>
         {certificate.issuer !== null && <Fact name="Signed by">{certificate.issuer}</Fact>}
         {notAfter !== null && (
-          <Fact name={state === 'ENDED' ? 'Ended' : 'Ends'}>
+          <Fact name={state === 'ENDED' ? 'Expired' : 'Expires'}>
             {spokenUtc(notAfter)} (<RelativeTime at={notAfter} />)
           </Fact>
         )}

@@ -54,30 +54,32 @@ export function AddUserForm({ onSubmit, pending }: AddUserFormProps) {
   }, focusFirstError);
 
   return (
-    <form onSubmit={submit} noValidate>
-      <Stack gap="md">
-        {failure !== null && (
-          <Notice tone="bad" title="The user was not created">
-            {failure}
-          </Notice>
-        )}
-        <UsernameField form={form} required />
-        <PasswordField form={form} required help="8 characters to 72 bytes. The customer can change it later." uncopied={uncopied} />
-        <TemporaryPasswordField form={form} />
-        <DisplayNameField form={form} />
-        <SlugField form={form} />
-        <RoleField form={form} />
-        {role === 'CUSTOMER' && <ServerNameField form={form} username={form.values.username} />}
-        <Group justify="flex-end" gap="xs">
-          <Button component={Link} to="/admin/users" variant="default">
-            Cancel
-          </Button>
-          <Button type="submit" loading={pending}>
-            Create User
-          </Button>
-        </Group>
-      </Stack>
+    <>
+      <form onSubmit={submit} noValidate>
+        <Stack gap="md">
+          {failure !== null && (
+            <Notice tone="bad" title="The user was not created">
+              {failure}
+            </Notice>
+          )}
+          <UsernameField form={form} required />
+          <PasswordField form={form} required help="8 characters to 72 bytes. The customer can change it later." uncopied={uncopied} />
+          <TemporaryPasswordField form={form} />
+          <DisplayNameField form={form} />
+          <SlugField form={form} />
+          <RoleField form={form} />
+          {role === 'CUSTOMER' && <ServerNameField form={form} username={form.values.username} />}
+          <Group justify="flex-end" gap="xs">
+            <Button component={Link} to="/admin/users" variant="default">
+              Cancel
+            </Button>
+            <Button type="submit" loading={pending}>
+              Create User
+            </Button>
+          </Group>
+        </Stack>
+      </form>
       <UncopiedDialog uncopied={uncopied} confirmLabel="Create user" />
-    </form>
+    </>
   );
 }

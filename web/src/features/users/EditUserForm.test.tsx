@@ -42,6 +42,20 @@ describe('EditUserForm', () => {
     });
   });
 
+  it('asks before a generated password is saved that was not copied', async () => {
+    const { user, api } = await form(aUser(), { body: aUser() });
+    await user.click(screen.getByRole('button', { name: 'Generate password' }));
+    await user.click(save());
+    expect(await screen.findByText('You have not copied the password')).toBeInTheDocument();
+    expect(api.sent(PATCH)).toHaveLength(0);
+    await user.click(screen.getByRole('button', { name: 'Copy the generated password' }));
+    await user.click(screen.getByRole('button', { name: 'Go back' }));
+    await user.click(save());
+    await waitFor(() => {
+      expect(api.sent(PATCH)).toHaveLength(1);
+    });
+  });
+
   it('clears an optional field with null', async () => {
     const { user, api } = await form(aUser(), { body: aUser({ displayName: null }) });
     await user.clear(field('Display name'));

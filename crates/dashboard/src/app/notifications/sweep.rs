@@ -4,7 +4,7 @@ use super::EventKind;
 use super::tell::{tell, tell_platform};
 use crate::app::{App, AppResult, commit};
 use chrono::Duration;
-use proxima_db::notifications::{episodes, events, queue, settings};
+use proxima_db::notifications::{episodes, events, queue, settings, unheard};
 use proxima_db::servers::interval;
 
 /// How often the fleet is looked through.
@@ -29,23 +29,25 @@ pub async fn sweep(app: &App) -> AppResult<()> {
 }
 
 async fn look(app: &App, every: Duration) -> AppResult<()> {
-    let mut tx = app.begin().await?;
-    if episodes::begin_look(&mut tx, interval(LOOK_EVERY)).await?.is_none() {
+    if !episodes::begin_look(&app.db, interval(LOOK_EVERY)).await? {
         return Ok(());
     }
-    let settings = settings::get(&mut *tx).await?;
+    let settings = settings::get(&app.db).await?;
     let fresh = every * MISSED;
     let late = fresh + Duration::minutes(settings.offline_settle_minutes.into());
     let silent = late.max(Duration::hours(settings.silent_hours.into()));
     let (offline, long) = (EventKind::GatewayOffline.as_str(), EventKind::GatewaySilent.as_str());
+    let unheard = unheard::servers(&app.db, offline, interval(late)).await?;
 
+    let mut tx = app.begin().await?;
     let back = episodes::close_heard(&mut tx, offline, interval(fresh)).await?;
     tell(&mut tx, EventKind::GatewayOnline, &back).await?;
-    let gone = episodes::open_unheard(&mut tx, offline, interval(late), interval(late)).await?;
+    let gone = episodes::open_unheard(&mut tx, offline, &unheard, interval(late), interval(late)).await?;
     tell(&mut tx, EventKind::GatewayOffline, &gone).await?;
     // Their return is told as that of an offline gateway.
     episodes::close_heard(&mut tx, long, interval(fresh)).await?;
-    let gone_long = episodes::open_unheard(&mut tx, long, interval(silent), interval(late)).await?;
+    let unheard_long = unheard::for_longer(&mut *tx, offline, long, interval(silent)).await?;
+    let gone_long = episodes::open_unheard(&mut tx, long, &unheard_long, interval(silent), interval(late)).await?;
     tell(&mut tx, EventKind::GatewaySilent, &gone_long).await?;
 
     let (hours, ending) = (settings.license_ending_hours, EventKind::LicenseEnding.as_str());

@@ -4,9 +4,12 @@ use super::receiver::Receiver;
 use super::{execute, send_due, start, states, webhook};
 use proxima_dashboard::app::notifications::{database_behind_anchor, sweep};
 use proxima_dashboard::jobs;
+use proxima_db::notifications::unheard;
+use proxima_db::servers::interval;
 use proxima_test_support::{Blocker, TestApp, TestGateway, rows_matching};
 use serde_json::json;
 use sqlx::PgPool;
+use std::collections::BTreeSet;
 
 const ALL: &[&str] = &[
     "license.ending",
@@ -157,4 +160,30 @@ async fn heartbeats_do_not_wait_for_notifications(db: PgPool) {
     execute(&app.db, "UPDATE servers SET license_status = 'GRACE', grace_expires_at = now() - interval '1 s'").await;
     TestGateway::expect_status(&gateway.beat().await, "EXPIRED");
     blocker.release().await;
+}
+
+/// The table of installs is read in slices: those in the last one are found like those in the first one.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn unheard_gateways_are_found_in_every_slice_of_the_table(db: PgPool) {
+    let app = start(db).await;
+    let mut late = BTreeSet::new();
+    for number in 0..40 {
+        let customer = app.customer(&format!("c{number}")).await;
+        app.gateway(&customer).await.beat().await;
+        late.insert(customer.server_id.0);
+    }
+    let pages: i64 =
+        sqlx::query_scalar("SELECT pg_relation_size('gateway_installs') / 8192").fetch_one(&app.db).await.unwrap();
+    assert!(pages > 2, "{pages} pages are not several slices");
+    execute(&app.db, "UPDATE gateway_installs SET last_heartbeat_at = now() - interval '9 min'").await;
+    let heard = *late.first().unwrap();
+    execute(&app.db, &format!("UPDATE gateway_installs SET last_heartbeat_at = now() WHERE server_id = '{heard}'"))
+        .await;
+    late.remove(&heard);
+    let silence = interval(chrono::Duration::minutes(8));
+    for slice in [1, 2, 1000] {
+        let found = unheard::in_slices(&app.db, "gateway.offline", silence.clone(), slice).await.unwrap();
+        assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), late, "slices of {slice}");
+        assert_eq!(found.len(), late.len(), "each one once");
+    }
 }
