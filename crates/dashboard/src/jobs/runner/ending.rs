@@ -116,14 +116,18 @@ pub(crate) async fn finish(app: &App, taken: &Taken, hold: Hold, end: &End) -> A
     } else {
         audit::failed(&mut tx, &system, "server.job.end", target, metadata).await?;
     }
+    let changed = found.connection.as_ref().filter(|_| end.is_changed_host_key());
+    if let Some(row) = changed {
+        host_key_changed::mark(&mut tx, server, &found, row).await?;
+    }
     commit(tx).await?;
     if end.state == JobState::Succeeded {
         // So that whether its port is reachable is known at once.
         app.nudges.request(server);
     }
-    match &found.connection {
-        Some(row) if end.is_changed_host_key() => host_key_changed::remember(app, server, row).await,
-        _ => Ok(()),
+    match changed {
+        Some(row) => host_key_changed::look_again(app, server, row).await,
+        None => Ok(()),
     }
 }
 

@@ -182,7 +182,7 @@ async fn unheard_gateways_are_found_in_every_slice_of_the_table(db: PgPool) {
     late.remove(&heard);
     let silence = interval(chrono::Duration::minutes(8));
     for slice in [1, 2, 1000] {
-        let found = unheard::in_slices(&app.db, "gateway.offline", silence.clone(), slice).await.unwrap();
+        let found = unheard::in_slices(&app.db, "gateway.offline", silence, slice).await.unwrap();
         assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), late, "slices of {slice}");
         assert_eq!(found.len(), late.len(), "each one once");
     }
