@@ -221,15 +221,17 @@ pub async fn set_offered(
     Ok(newly.unwrap_or(false))
 }
 
-/// Remembers that the host showed another key than the pinned one. `true` when nobody had seen that yet.
+/// Remembers that the host showed another key than the pinned one, `pinned`. `true` when nobody had seen that yet, and that
+/// key is the pinned one still.
 ///
 /// # Errors
 /// See [`crate::DbError`].
-pub async fn set_changed(connection: &mut PgConnection, server: ServerId) -> DbResult<bool> {
+pub async fn set_changed(connection: &mut PgConnection, server: ServerId, pinned: Option<&str>) -> DbResult<bool> {
     let done = sqlx::query!(
         r#"UPDATE connections SET changed_at = clock_timestamp()
-           WHERE server_id = $1 AND pinned_at IS NOT NULL AND changed_at IS NULL"#,
+           WHERE server_id = $1 AND pinned_at IS NOT NULL AND changed_at IS NULL AND pinned_fingerprint = $2"#,
         server.0,
+        pinned,
     )
     .execute(connection)
     .await?;

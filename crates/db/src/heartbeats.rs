@@ -341,6 +341,35 @@ pub async fn trim_installs(pool: &PgPool, servers: &[ServerId]) -> DbResult<()> 
     Ok(())
 }
 
+/// Forgets installs that have been silent for `silence` while a later one of their server was heard, so that the servers with
+/// several are few: each re-install leaves one behind. One that speaks again is new.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn forget_superseded(connection: &mut PgConnection, silence: PgInterval) -> DbResult<u64> {
+    // Nobody's first heartbeat is recorded meanwhile, so no server comes to have several unseen.
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(34, bucket) FROM (SELECT generate_series(0, 255) ORDER BY 1) b (bucket)"
+    )
+    .execute(&mut *connection)
+    .await?;
+    let forgotten = sqlx::query!(
+        r#"DELETE FROM gateway_installs g USING several_installs s
+           WHERE g.server_id = s.server_id AND g.last_heartbeat_at < clock_timestamp() - $1::interval
+             AND EXISTS (SELECT FROM gateway_installs n WHERE n.server_id = g.server_id
+                         AND (n.last_heartbeat_at, n.install_id) > (g.last_heartbeat_at, g.install_id))"#,
+        silence
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM several_installs s WHERE (SELECT count(*) FROM gateway_installs g WHERE g.server_id = s.server_id) < 2"
+    )
+    .execute(connection)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
 /// A server whose key is seen in use on several hosts for the first time.
 #[derive(Debug, Clone)]
 pub struct SharedKey {

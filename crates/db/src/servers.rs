@@ -213,7 +213,11 @@ pub async fn list(
             query.push(" AND o.owner_id = ANY (").push_bind(owners).push(")");
         }
     }
-    let candidates = crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?;
+    // Whoever has one server, or named some, needs no other help to find them.
+    let candidates = match (scope.owner(), filter.search.as_deref()) {
+        (None, None) => crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?,
+        _ => None,
+    };
     push_filter(&mut query, filter.license_status, filter.server_status, heartbeat_interval, candidates);
     if let Some(after) = after {
         query.push(" AND o.owner_username > ").push_bind(after.to_owned());

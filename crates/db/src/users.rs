@@ -324,7 +324,10 @@ pub async fn list(
     heartbeat_interval: PgInterval,
 ) -> DbResult<Page<UserWithServer, Cursor>> {
     let by_accounts_alone = filter.license_status.is_none() && filter.server_status.is_none();
-    let candidates = crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?;
+    let candidates = match filter.search {
+        None => crate::candidates::few(pool, filter.server_status, heartbeat_interval).await?,
+        Some(_) => None,
+    };
     let page = async |searched: Option<(&str, Matches)>| {
         let mut query = page_query(filter, searched, candidates.clone(), sort, after, limit, heartbeat_interval);
         // Planned for these very values: how many rows a filter leaves depends on them.

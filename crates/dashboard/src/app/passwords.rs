@@ -142,4 +142,26 @@ mod tests {
                 .expect("checked")
         );
     }
+
+    #[tokio::test]
+    async fn a_flood_of_strangers_has_an_end_and_takes_no_turn_of_others() {
+        let hasher = Arc::new(PasswordHasher::new(4).expect("a hasher"));
+        let check = |lane| {
+            let hasher = Arc::clone(&hasher);
+            async move { hasher.verify(lane, Zeroizing::new("guess".to_owned()), None).await }
+        };
+        let turns = u32::try_from(hasher.strangers.available_permits()).expect("few");
+        let hashing = hasher.strangers.acquire_many(turns).await.expect("open");
+        let places = hasher.strangers_waiting.available_permits();
+        let waiting: Vec<_> = (0..places).map(|_| tokio::spawn(check(Lane::Strangers))).collect();
+        while hasher.strangers_waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(check(Lane::Strangers).await, Err(AppError::Busy { retry_after_seconds: 5 })));
+        assert!(!check(Lane::Known).await.expect("has its turn"));
+        drop(hashing);
+        for one in waiting {
+            assert!(!one.await.expect("ended").expect("answered"));
+        }
+    }
 }

@@ -60,6 +60,7 @@ async fn serve(
     let sweeps = tokio::spawn(jobs::run(Arc::clone(&app)));
     let anchoring = tokio::spawn(jobs::keep_anchor(Arc::clone(&app)));
     let retention = tokio::spawn(jobs::keep_retention(Arc::clone(&app)));
+    let forgetting = tokio::spawn(jobs::keep_installs_few(Arc::clone(&app)));
     let (stop, stopping) = watch::channel(false);
     let farewell = keeper.farewell();
     let keeper = tokio::spawn(keeper.run());
@@ -103,7 +104,7 @@ async fn serve(
     }
     // What is dropped here arrives with the gateways' next heartbeats.
     let _ = tokio::time::timeout(LAST_NUDGES, app.nudges.quiet()).await;
-    for task in [nudges, sweeps, beat, anchoring, retention, keeper, upkeep] {
+    for task in [nudges, sweeps, beat, anchoring, retention, forgetting, keeper, upkeep] {
         task.abort();
     }
     farewell.await;

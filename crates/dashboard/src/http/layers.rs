@@ -91,10 +91,13 @@ fn with_headers<B>(mut response: Response<B>, headers: &[(HeaderName, HeaderValu
     response
 }
 
+/// Methods that are counted by their name; a client can make up any other.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 /// Counts and times requests by route, never by the address that was asked for: the label set is bounded.
 pub async fn count_requests(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("ui", MatchedPath::as_str).to_owned();
-    let method = request.method().to_string();
+    let method = METHODS.into_iter().find(|known| request.method() == known).unwrap_or("other");
     let started = Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();

@@ -32,8 +32,10 @@ const ACTS: &[(&str, &str, &str)] = &[
     ("DELETE", "/api/v1/users/{userId}/second-factor", "user.second_factor.reset"),
     ("DELETE", "/api/v1/users/{userId}/sessions", "user.sign_out"),
     ("POST", "/api/v1/me/password", "user.password.change"),
+    ("POST", "/api/v1/me/totp", "user.totp.add"),
     ("POST", "/api/v1/me/totp/confirm", "user.totp.add"),
     ("DELETE", "/api/v1/me/totp", "user.totp.remove"),
+    ("POST", "/api/v1/me/passkeys/options", "user.passkey.add"),
     ("POST", "/api/v1/me/passkeys", "user.passkey.add"),
     ("DELETE", "/api/v1/me/passkeys/{passkeyId}", "user.passkey.remove"),
     ("POST", "/api/v1/me/recovery-codes", "user.recovery_codes.make"),
@@ -44,6 +46,7 @@ const ACTS: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/notifications/endpoints/{endpointId}/secret/reveal", "notification.endpoint.secret.reveal"),
     ("POST", "/api/v1/notifications/endpoints/{endpointId}/secret/rotate", "notification.endpoint.secret.rotate"),
     ("PUT", "/api/v1/notifications/settings", "notification.settings.update"),
+    ("POST", "/api/v1/notifications/settings/test", "notification.settings.test"),
     ("PUT", "/api/v1/audit/retention", "audit.retention.update"),
     ("GET", "/api/v1/audit/export", "audit.export"),
 ];

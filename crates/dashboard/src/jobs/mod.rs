@@ -22,13 +22,34 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// A sweep whose database is gone without a word is given up after this long.
 const SWEEP_WITHIN: Duration = Duration::from_secs(60);
 
-/// Sweeps until the process ends. A failed sweep is logged and tried again.
+/// Sweeps, and looks through the fleet, until the process ends. What failed is logged and tried again.
 pub async fn run(app: Arc<App>) {
+    // A look at a large fleet takes longer than a sweep may.
+    tokio::join!(keep_tidy(&app), keep_looking(&app));
+}
+
+async fn keep_looking(app: &App) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match tokio::time::timeout(SWEEP_WITHIN, sweep(&app)).await {
+        if let Err(error) = look(app).await {
+            tracing::warn!(error = ?anyhow::Error::from(error), "the fleet could not be looked through; trying again");
+        }
+    }
+}
+
+async fn look(app: &App) -> AppResult<()> {
+    // What a restored database says of gateways is of another time.
+    if anchor::look(app).await?.is_err() { Ok(()) } else { telling::look(app).await }
+}
+
+async fn keep_tidy(app: &App) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match tokio::time::timeout(SWEEP_WITHIN, tidy(app)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(error = ?anyhow::Error::from(error), "a sweep failed; the next one tries again");
@@ -80,6 +101,29 @@ pub async fn keep_retention(app: Arc<App>) {
     }
 }
 
+/// How often superseded installs are forgotten, and after which silence.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const SUPERSEDED_FOR: chrono::Duration = chrono::Duration::days(7);
+
+/// Forgets superseded installs until the process ends.
+pub async fn keep_installs_few(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(FORGET_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = forget_superseded(&app).await {
+            tracing::warn!(error = ?anyhow::Error::from(error), "superseded installs could not be forgotten; trying again later");
+        }
+    }
+}
+
+/// # Errors
+/// When the database is not to be had.
+pub async fn forget_superseded(app: &App) -> AppResult<()> {
+    let mut tx = app.begin().await?;
+    heartbeats::forget_superseded(&mut tx, interval(SUPERSEDED_FOR)).await?;
+    commit(tx).await
+}
+
 /// How often measured times are folded into their summaries.
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -93,11 +137,17 @@ pub async fn keep_metrics(metrics: PrometheusHandle) {
     }
 }
 
-/// Audits expiries (and nudges their gateways) and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
+/// All that [`run`] does, once.
 ///
 /// # Errors
 /// When the database is not to be had.
 pub async fn sweep(app: &App) -> AppResult<()> {
+    tidy(app).await?;
+    look(app).await
+}
+
+/// Audits expiries (and nudges their gateways) and shared keys seen for the first time, ends rotations past their limit, and forgets ended sessions.
+async fn tidy(app: &App) -> AppResult<()> {
     // What a restored database says of licenses is of another time.
     if anchor::look(app).await?.is_err() {
         return Ok(());
@@ -107,7 +157,7 @@ pub async fn sweep(app: &App) -> AppResult<()> {
     }
     licenses::rotation::finish(&app.db, &[]).await?;
     observe_shared_keys(app).await?;
-    telling::sweep(app).await?;
+    telling::listen(app).await?;
     install_tokens::give_up_silent(app).await?;
     sessions::delete_ended(&app.db, interval(app.config.session_idle)).await?;
     factors::sweep(&app.db).await?;

@@ -107,6 +107,12 @@ async fn the_dashboard_connects_to_private_addresses_only_when_the_operator_allo
         let probe = admin.post(&format!("{path}/host-key"), &json!({})).await.expect(200);
         assert_eq!(probe["problem"]["code"], "ADDRESS_DENIED", "{host}: {probe}");
     }
+    // Nor when another dashboard, with other flags, took it into the settings.
+    let saved = "UPDATE settings SET outbound_allowlist = '{127.0.0.1}'";
+    assert_eq!(sqlx::query(saved).execute(&app.db).await.unwrap().rows_affected(), 1);
+    admin.put(&path, &json!({ "host": "127.0.0.1", "port": port, "user": "root" })).await.expect_status(200);
+    let probe = admin.post(&format!("{path}/host-key"), &json!({})).await.expect(200);
+    assert_eq!(probe["problem"]["code"], "ADDRESS_DENIED", "{probe}");
     let waiting = listener.accept().map(|_| ()).map_err(|error| error.kind());
     assert_eq!(waiting, Err(std::io::ErrorKind::WouldBlock), "nobody was connected to");
     // Nor does an admin's word open what is no customer's server, or is open anyway.

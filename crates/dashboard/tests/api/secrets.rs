@@ -162,7 +162,11 @@ async fn what_is_served_holds_none(secrets: &Secrets, process: &DashboardProcess
             secrets.are_absent_from(&page.text, path);
         }
     }
+    // Nor can a stranger write into them.
+    let made_up = Method::from_bytes(b"CANARY-OF-A-METHOD").unwrap();
+    process.client().send_bytes(made_up, "/api/v1/me", None, Vec::new()).await.expect_status(405);
     let metrics = Client::new(&format!("http://{metrics}")).get("/metrics").await;
+    assert!(metrics.text.contains(r#"method="other""#) && !metrics.text.contains("CANARY"), "{}", metrics.text);
     assert!(metrics.text.contains("proxima_login_failures_total"), "{}", metrics.text);
     secrets.are_absent_from(&metrics.text, "metrics");
 }

@@ -5,7 +5,7 @@ use proxima_dashboard::config::AppConfig;
 use proxima_test_support::{Client, PASSWORD, TestApp, dump};
 use proxima_types::Role;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 const LOGIN: &str = "/api/v1/auth/login";
 
@@ -165,6 +165,27 @@ async fn soak_timing_unknown_names_take_as_long_as_known_ones(db: PgPool) {
     });
     let (least, most) = (*medians.iter().min().unwrap(), *medians.iter().max().unwrap());
     assert!((most - least) * 100 <= least * 2, "{names:?}: {medians:?}");
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_delay_ends_at_a_quarter_of_an_hour_and_each_ten_minutes_forgive_one_failure(db: PgPool) {
+    let app = TestApp::start(db).await;
+    app.customer("alice").await;
+    let stranger = app.anonymous();
+    for _ in 0..6 {
+        assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401);
+    }
+    let later =
+        "UPDATE throttles SET charged_at = charged_at - $1::interval, blocked_until = blocked_until - $1::interval";
+    for doubled in [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 900.0, 900.0] {
+        sqlx::query("UPDATE throttles SET blocked_until = charged_at").execute(&app.db).await.unwrap();
+        assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401);
+        assert!((delay(&app.db).await - doubled).abs() < 0.001, "{} is not {doubled}", delay(&app.db).await);
+    }
+    // Seventeen failures; after 80 minutes nine of them count, the next one is the tenth.
+    sqlx::query(AssertSqlSafe(later.replace("$1", "'80 minutes'"))).execute(&app.db).await.unwrap();
+    assert_eq!(guess(&stranger, "alice", "wrong").await.0, 401);
+    assert!((delay(&app.db).await - 16.0).abs() < 0.001, "{}", delay(&app.db).await);
 }
 
 /// What was counted by a clock that was ahead delays nobody until the clock has caught up, and is not counted twice.

@@ -70,6 +70,15 @@ pub async fn begin_look(executor: impl sqlx::PgExecutor<'_>, every: PgInterval) 
     Ok(begun.rows_affected() == 1)
 }
 
+/// Lets one transaction at a time open and close episodes, until it ends.
+///
+/// # Errors
+/// See [`crate::DbError`].
+pub async fn one_at_a_time(connection: &mut PgConnection) -> DbResult<()> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(35, 0)").execute(connection).await?;
+    Ok(())
+}
+
 /// Opens episodes of those of `servers` that are licensed and were last heard longer than `silence` ago, without a job under
 /// way. None when the dashboards themselves have not listened for as long as `listened`.
 ///
@@ -109,17 +118,19 @@ pub async fn open_unheard(
 /// See [`crate::DbError`].
 pub async fn close_heard(connection: &mut PgConnection, kind: &str, fresh: PgInterval) -> DbResult<Vec<Subject>> {
     let ended: Vec<Uuid> = sqlx::query_scalar!(
-        r#"WITH open AS (
-               SELECT e.server_id, s.id IS NOT NULL
-                      AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED' AS licensed,
-                      (SELECT max(last_heartbeat_at) FROM gateway_installs g WHERE g.server_id = e.server_id) AS heard_at
+        r#"WITH ended AS (
+               SELECT e.server_id, open.licensed AND open.heard_at IS NOT NULL AS heard
                FROM notification_episodes e LEFT JOIN servers s ON s.id = e.server_id
-               WHERE e.kind = $1 LIMIT $3),
-           closed AS (
-               DELETE FROM notification_episodes e USING open
-               WHERE e.kind = $1 AND e.server_id = open.server_id
+               CROSS JOIN LATERAL (
+                   SELECT s.id IS NOT NULL
+                          AND license_status_at(s.license_status, s.grace_expires_at, clock_timestamp()) <> 'EXPIRED' AS licensed,
+                          (SELECT max(last_heartbeat_at) FROM gateway_installs g WHERE g.server_id = e.server_id) AS heard_at) open
+               WHERE e.kind = $1
                  AND (NOT open.licensed OR open.heard_at IS NULL OR open.heard_at >= clock_timestamp() - $2::interval)
-               RETURNING open.server_id, (open.licensed AND open.heard_at IS NOT NULL) AS heard)
+               LIMIT $3),
+           closed AS (
+               DELETE FROM notification_episodes e USING ended WHERE e.kind = $1 AND e.server_id = ended.server_id
+               RETURNING ended.server_id, ended.heard)
            SELECT server_id AS "server_id!" FROM closed WHERE heard"#,
         kind,
         fresh,

@@ -1,9 +1,9 @@
 //! The few servers among very many that have said nothing for long. An index of when each was heard would have to be written
 //! with every heartbeat; the table is read instead, a small slice at a time, so that no heartbeat waits for a whole reading.
 
-use crate::{DbResult, PgPool};
+use crate::{DbResult, PgConnection, PgPool};
 use sqlx::postgres::types::PgInterval;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How many servers one look finds at most; the next one goes on.
@@ -12,6 +12,8 @@ const AT_ONCE: usize = 10_000;
 const SLICE: i64 = 512;
 /// Between two slices the database has so many times as long for others as the slice took.
 const REST: u32 = 4;
+/// But no longer rest than this: a whole look at a million servers takes a minute at most for resting.
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// Servers of which an episode of this kind is to be opened (see [`super::episodes::open_unheard`]) as far as can be seen
 /// now; some of them, when they are very many.
@@ -36,17 +38,25 @@ pub async fn in_slices(pool: &PgPool, kind: &str, silence: PgInterval, slice: i6
     .await?;
     let (mut found, mut first) = (Vec::new(), 0);
     while first < pages && found.len() < AT_ONCE {
+        let mut connection = pool.acquire().await?;
         let began = Instant::now();
-        found.extend(in_pages(pool, kind, silence, first, first + slice).await?);
+        found.extend(in_pages(&mut connection, kind, silence, first, first + slice).await?);
+        drop(connection);
         first += slice;
         if first < pages {
-            tokio::time::sleep(began.elapsed() * REST).await;
+            tokio::time::sleep((began.elapsed() * REST).min(REST_MAX)).await;
         }
     }
     Ok(found)
 }
 
-async fn in_pages(pool: &PgPool, kind: &str, silence: PgInterval, first: i64, end: i64) -> DbResult<Vec<Uuid>> {
+async fn in_pages(
+    connection: &mut PgConnection,
+    kind: &str,
+    silence: PgInterval,
+    first: i64,
+    end: i64,
+) -> DbResult<Vec<Uuid>> {
     Ok(sqlx::query_scalar!(
         // OFFSET 0: what else counts is looked up for the few that are late.
         r#"SELECT g.server_id AS "server_id!"
@@ -64,7 +74,7 @@ async fn in_pages(pool: &PgPool, kind: &str, silence: PgInterval, first: i64, en
         format!("({first},0)"),
         format!("({end},0)"),
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?)
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn remember(app: &App, id: ServerId, row: &ConnectionRow) -> Ap
 /// # Errors
 /// When the database is not to be had.
 pub(crate) async fn mark(tx: &mut PgConnection, id: ServerId, found: &Found, row: &ConnectionRow) -> AppResult<()> {
-    if connections::set_changed(&mut *tx, id).await? {
+    if connections::set_changed(&mut *tx, id, row.pinned_fingerprint.as_deref()).await? {
         let metadata = json!({ "host": row.host, "port": row.port, "confirmed": row.pinned_fingerprint });
         let action = "server.connection.host_key.changed";
         audit::failed(tx, &Actor::system(), action, target(id, found), metadata).await?;

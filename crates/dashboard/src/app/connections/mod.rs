@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use proxima_db::audit::Target;
 use proxima_db::connections::{self, ConnectionRow, Found, HostKey};
 use proxima_db::{PgConnection, jobs};
-use proxima_installer::outbound::own_addresses;
+use proxima_installer::outbound::{RangeRefused, own_addresses};
 use proxima_installer::{AddressPolicy, Outbound, SystemResolver};
 use proxima_types::ServerId;
 use std::sync::Arc;
@@ -113,8 +113,12 @@ pub(crate) async fn outbound(app: &App) -> AppResult<Outbound> {
 /// When the database is not to be had.
 pub(crate) async fn outbound_within(app: &App, limit: Duration) -> AppResult<Outbound> {
     let settings = proxima_db::settings::get(&app.db).await?;
-    // Every entry was checked when it was saved; a hand-made one that is no network allows nothing.
+    // Every entry was checked when it was saved, perhaps by a dashboard that is started with other flags. One that is no network,
+    // or that only the flag of this one could open, allows nothing.
+    let own = policy(app, [])?;
+    let allowed = |range: &IpNet| !matches!(own.check_range(*range), Err(RangeRefused::Never { .. }));
     let saved = settings.outbound_allowlist.iter().filter_map(|text| crate::config::parse_network(text).ok());
+    let saved = saved.filter(allowed);
     Ok(Outbound::new(policy(app, saved)?, Arc::new(SystemResolver), limit))
 }
 

@@ -78,7 +78,8 @@ async fn check(app: &App, webhook: bool, input: &EndpointForm<'_>) -> AppResult<
     if webhook {
         let outbound = crate::app::connections::outbound_within(app, RESOLVED_WITHIN).await?;
         url = errors.check(WebhookUrl::parse(input.url.unwrap_or_default(), outbound.policy()));
-        if let Some(url) = &url {
+        // One that is off sends nothing: it can be switched off when its name leads nowhere any more.
+        if let Some(url) = url.as_ref().filter(|_| input.enabled) {
             errors.check(url.check_name(&outbound).await);
         }
         if !input.recipients.is_empty() {

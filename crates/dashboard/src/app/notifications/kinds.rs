@@ -36,7 +36,7 @@ impl EventKind {
 
     /// The word on the wire.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::LicenseEnding => "license.ending",
             Self::LicenseExpired => "license.expired",

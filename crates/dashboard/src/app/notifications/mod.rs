@@ -16,7 +16,7 @@ pub use kinds::{EventKind, Subscribable};
 pub use secret::{Shown, reveal, rotate};
 pub use send::{Batch, batches, deliver};
 pub use settings::{SaveNotificationSettings, SaveSmtp, TestMail, get as settings, save as save_settings, test_mail};
-pub use sweep::{database_behind_anchor, sweep};
+pub use sweep::{database_behind_anchor, listen, look};
 pub use tell::message_id;
 pub(crate) use tell::tell;
 

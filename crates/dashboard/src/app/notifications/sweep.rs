@@ -4,6 +4,7 @@ use super::EventKind;
 use super::tell::{tell, tell_platform};
 use crate::app::{App, AppResult, commit};
 use chrono::Duration;
+use proxima_db::notifications::settings::SettingsRow;
 use proxima_db::notifications::{episodes, events, queue, settings, unheard};
 use proxima_db::servers::interval;
 
@@ -13,14 +14,17 @@ const LOOK_EVERY: Duration = Duration::seconds(60);
 const KEEP: Duration = Duration::days(30);
 /// Heartbeats that a gateway misses before it is offline (product.md section 4).
 const MISSED: i32 = 3;
+const OFFLINE: &str = EventKind::GatewayOffline.as_str();
+const SILENT: &str = EventKind::GatewaySilent.as_str();
 
+/// Notes that this dashboard listens, and how many messages wait.
+///
 /// # Errors
 /// When the database is not to be had.
-pub async fn sweep(app: &App) -> AppResult<()> {
-    let every = app.config.heartbeat_interval;
+pub async fn listen(app: &App) -> AppResult<()> {
     // Shorter gaps are within what a gateway may miss: a restart, a failover.
-    episodes::note_listening(&app.db, interval((every * 2).max(Duration::seconds(45)))).await?;
-    look(app, every).await?;
+    let gap = (app.config.heartbeat_interval * 2).max(Duration::seconds(45));
+    episodes::note_listening(&app.db, interval(gap)).await?;
     let depth = queue::depth(&app.db).await?;
     #[allow(clippy::cast_precision_loss)] // a queue of 2^52 is not to be had
     metrics::gauge!("proxima_notifications_waiting").set(depth.waiting as f64);
@@ -28,27 +32,31 @@ pub async fn sweep(app: &App) -> AppResult<()> {
     Ok(())
 }
 
-async fn look(app: &App, every: Duration) -> AppResult<()> {
+/// Looks through the fleet, if it is time to. With a large one it takes a while: it leaves most of the database to others.
+///
+/// # Errors
+/// When the database is not to be had; the next look finds the same.
+pub async fn look(app: &App) -> AppResult<()> {
     if !episodes::begin_look(&app.db, interval(LOOK_EVERY)).await? {
         return Ok(());
     }
     let settings = settings::get(&app.db).await?;
-    let fresh = every * MISSED;
-    let late = fresh + Duration::minutes(settings.offline_settle_minutes.into());
-    let silent = late.max(Duration::hours(settings.silent_hours.into()));
-    let (offline, long) = (EventKind::GatewayOffline.as_str(), EventKind::GatewaySilent.as_str());
-    let unheard = unheard::servers(&app.db, offline, interval(late)).await?;
+    let fresh = app.config.heartbeat_interval * MISSED;
+    look_at_known(app, &settings, fresh).await?;
+    app.notifier.queued.notify_one();
+    look_for_unheard(app, &settings, fresh).await?;
+    app.notifier.queued.notify_one();
+    Ok(())
+}
 
+/// What a few rows say: who is back, and which licenses end.
+async fn look_at_known(app: &App, settings: &SettingsRow, fresh: Duration) -> AppResult<()> {
     let mut tx = app.begin().await?;
-    let back = episodes::close_heard(&mut tx, offline, interval(fresh)).await?;
+    episodes::one_at_a_time(&mut tx).await?;
+    let back = episodes::close_heard(&mut tx, OFFLINE, interval(fresh)).await?;
     tell(&mut tx, EventKind::GatewayOnline, &back).await?;
-    let gone = episodes::open_unheard(&mut tx, offline, &unheard, interval(late), interval(late)).await?;
-    tell(&mut tx, EventKind::GatewayOffline, &gone).await?;
     // Their return is told as that of an offline gateway.
-    episodes::close_heard(&mut tx, long, interval(fresh)).await?;
-    let unheard_long = unheard::for_longer(&mut *tx, offline, long, interval(silent)).await?;
-    let gone_long = episodes::open_unheard(&mut tx, long, &unheard_long, interval(silent), interval(late)).await?;
-    tell(&mut tx, EventKind::GatewaySilent, &gone_long).await?;
+    episodes::close_heard(&mut tx, SILENT, interval(fresh)).await?;
 
     let (hours, ending) = (settings.license_ending_hours, EventKind::LicenseEnding.as_str());
     for spared in episodes::close_ending(&mut tx, ending, hours).await? {
@@ -59,9 +67,22 @@ async fn look(app: &App, every: Duration) -> AppResult<()> {
     let expired = episodes::open_expired(&mut tx, EventKind::LicenseExpired.as_str()).await?;
     tell(&mut tx, EventKind::LicenseExpired, &expired).await?;
     events::forget_old(&mut *tx, interval(KEEP)).await?;
-    commit(tx).await?;
-    app.notifier.queued.notify_one();
-    Ok(())
+    commit(tx).await
+}
+
+async fn look_for_unheard(app: &App, settings: &SettingsRow, fresh: Duration) -> AppResult<()> {
+    let late = fresh + Duration::minutes(settings.offline_settle_minutes.into());
+    let silent = late.max(Duration::hours(settings.silent_hours.into()));
+    let unheard = unheard::servers(&app.db, OFFLINE, interval(late)).await?;
+
+    let mut tx = app.begin().await?;
+    episodes::one_at_a_time(&mut tx).await?;
+    let gone = episodes::open_unheard(&mut tx, OFFLINE, &unheard, interval(late), interval(late)).await?;
+    tell(&mut tx, EventKind::GatewayOffline, &gone).await?;
+    let unheard_long = unheard::for_longer(&mut *tx, OFFLINE, SILENT, interval(silent)).await?;
+    let gone_long = episodes::open_unheard(&mut tx, SILENT, &unheard_long, interval(silent), interval(late)).await?;
+    tell(&mut tx, EventKind::GatewaySilent, &gone_long).await?;
+    commit(tx).await
 }
 
 /// Says whether the database is behind its anchor. Told once, until it is in order again.

@@ -113,6 +113,35 @@ async fn whoever_makes_up_install_ids_fills_nothing(db: PgPool) {
     assert_eq!(rows_matching(&app.db, "gateway_installs", &of(other.server_id)).await.len(), 1);
 }
 
+/// A re-install leaves the install before it behind; after a week it is forgotten, unless it is the newest.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn superseded_installs_are_forgotten_and_new_when_they_speak_again(db: PgPool) {
+    let app = TestApp::start(db).await;
+    let (customer, silent) = (app.customer("alice").await, app.customer("bob").await);
+    let mut old = app.gateway(&customer).await;
+    TestGateway::expect_status(&old.beat().await, "ACTIVE");
+    let mut new = old.on_another_host(customer.server_id, old.key.clone());
+    TestGateway::expect_status(&new.beat().await, "ACTIVE");
+    app.gateway(&silent).await.beat().await;
+    let of_alice = format!("server_id = '{}'", customer.server_id);
+    jobs::forget_superseded(&app.app).await.unwrap();
+    assert_eq!(rows_matching(&app.db, "gateway_installs", &of_alice).await.len(), 2, "both were heard just now");
+    sqlx::query("UPDATE gateway_installs SET last_heartbeat_at = now() - interval '8 days' WHERE install_id <> $1")
+        .bind(new.install_id.0)
+        .execute(&app.db)
+        .await
+        .unwrap();
+    jobs::forget_superseded(&app.app).await.unwrap();
+    assert_eq!(rows_matching(&app.db, "gateway_installs", &of_alice).await.len(), 1);
+    assert_eq!(rows_matching(&app.db, "gateway_installs", "true").await.len(), 2, "the only one of a server stays");
+    assert_eq!(rows_matching(&app.db, "several_installs", "true").await.len(), 0);
+    TestGateway::expect_status(&old.beat().await, "ACTIVE");
+    TestGateway::expect_status(&new.beat().await, "ACTIVE");
+    assert_eq!(rows_matching(&app.db, "several_installs", "true").await.len(), 1);
+    jobs::sweep(&app.app).await.unwrap();
+    assert_eq!(audited(&app.db, "server.license.shared").await.len(), 1, "they are on two hosts");
+}
+
 /// Two installs whose first heartbeats are recorded at the same time, each without seeing the other's, are known as two.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn two_first_heartbeats_at_once_are_seen_as_two(db: PgPool) {

@@ -2,7 +2,7 @@
 
 use super::receiver::Receiver;
 use super::{execute, send_due, start, states, webhook};
-use proxima_dashboard::app::notifications::{database_behind_anchor, sweep};
+use proxima_dashboard::app::notifications::{self, database_behind_anchor};
 use proxima_dashboard::jobs;
 use proxima_db::notifications::unheard;
 use proxima_db::servers::interval;
@@ -86,7 +86,8 @@ async fn a_fleet_that_falls_silent_at_once_is_one_message(db: PgPool) {
     execute(&app.db, "UPDATE gateway_installs SET last_heartbeat_at = now() - interval '9 min'").await;
     execute(&app.db, "UPDATE notification_watch SET since = now() - interval '1 day', scanned_at = '-infinity'").await;
     // Several dashboards look at once.
-    let (a, b, c) = tokio::join!(sweep(&app.app), sweep(&app.app), sweep(&app.app));
+    let (a, b, c) =
+        tokio::join!(notifications::look(&app.app), notifications::look(&app.app), notifications::look(&app.app));
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     look(&app).await;
     assert_eq!(told(&app).await, ["gateway.offline"]);

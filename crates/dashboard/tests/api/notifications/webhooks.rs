@@ -243,6 +243,13 @@ async fn nothing_inner_is_reached_unless_the_operator_allows_it(db: PgPool) {
         assert_eq!(log["items"][0]["lastAttempt"]["outcome"], "not_allowed", "{log}");
     }
     assert!(receiver.requests().is_empty());
+    // One whose name leads nowhere any more can be switched off, and not on again.
+    let (id, _) = webhook(&admin, "https://localhost/", &["key.shared"]).await;
+    let path = format!("/api/v1/notifications/endpoints/{id}");
+    for (enabled, status) in [(false, 200), (true, 422)] {
+        let gone = json!({ "description": "x", "url": "http://no-such-host.invalid/", "events": ["key.shared"], "enabled": enabled });
+        admin.put(&path, &gone).await.expect_status(status);
+    }
     let bad = json!({ "kind": "WEBHOOK", "description": " ", "url": "ftp://x", "recipients": ["a@b.c"],
         "events": ["no.such"], "enabled": true });
     admin.post("/api/v1/notifications/endpoints", &bad).await.refuses(&[

@@ -370,8 +370,12 @@ async fn privileged_routes_and_no_others_need_a_fresh_proof(db: PgPool) {
         let needed = STEP_UP.contains(&(row.method, row.path));
         let before = state(&app.db).await;
         for (who, client, expected) in [("admin", &world.admin, row.admin), ("own", &world.own_client, row.own)] {
+            let recorded = refusals(&app.db).await;
             let answer = world.ask(client, row, Of::Own).await;
             let asked = answer.json()["code"] == "step_up_required";
+            if asked && refusals(&app.db).await == recorded {
+                wrong.push(format!("{} {}: {who} was refused without an audit row", row.method, row.path));
+            }
             if asked != (needed && expected != 403) {
                 wrong.push(format!("{} {}: {who} got {}", row.method, row.path, answer.text));
             }
@@ -381,6 +385,10 @@ async fn privileged_routes_and_no_others_need_a_fresh_proof(db: PgPool) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn refusals(db: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM audit_log WHERE outcome = 'FAILURE'").fetch_one(db).await.unwrap()
 }
 
 fn compare(row: &Row, who: &str, expected: u16, answer: &Answer, wrong: &mut Vec<String>) {
