@@ -41,6 +41,8 @@ pub enum AppError {
     Forbidden,
     #[error("sign in first")]
     Unauthenticated,
+    #[error("send the license key: Authorization: Bearer pk_…")]
+    LicenseKeyMissing,
     /// Unknown, used, withdrawn or expired: the four look the same.
     #[error("this install token is not good any more: make another install command in the dashboard")]
     BadInstallToken,

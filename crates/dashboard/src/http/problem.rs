@@ -80,6 +80,7 @@ fn shape(error: &AppError) -> Shape {
         AppError::LoginExpired => (StatusCode::UNAUTHORIZED, "login_expired", "Start again"),
         AppError::PasskeyRefused => (StatusCode::UNAUTHORIZED, "passkey_refused", "Passkey refused"),
         AppError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+        AppError::LicenseKeyMissing => (StatusCode::UNAUTHORIZED, "license_key_missing", "License key missing"),
         AppError::BadInstallToken => (StatusCode::UNAUTHORIZED, "install_token_refused", "Install token refused"),
         AppError::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
         AppError::TemporaryPasswordExpired => {

@@ -28,6 +28,9 @@ const VERDICT_WITHIN: Duration = Duration::from_secs(8);
 pub(super) async fn heartbeat_create(State(app): State<AppState>, request: Request) -> Result<Response, AppError> {
     let (parts, body) = request.into_parts();
     let Some(nonce) = nonce(&parts.headers) else {
+        if bearer(&parts.headers).is_none() {
+            return Err(AppError::LicenseKeyMissing);
+        }
         let message = "Send a fresh nonce of 16 to 64 base64url characters in the Proxima-Nonce header.";
         return Err(FieldError::new("Proxima-Nonce", "invalid", message).into());
     };

@@ -14,8 +14,8 @@ use proxima_types::enroll::{ReportAnswer, ReportRequest};
 /// did.
 #[utoipa::path(post, path = "/api/v1/install/jobs/{jobId}/report", tag = "install", security(("installToken" = [])),
     params(("jobId" = JobId, Path)), request_body = ReportRequest,
-    responses((status = 200, body = ReportAnswer), (status = 401, body = Problem), (status = 409, body = Problem),
-        (status = 422, body = Problem)))]
+    responses((status = 200, body = ReportAnswer), (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn install_report(
     State(app): State<AppState>,
     Id(job): Id<JobId>,

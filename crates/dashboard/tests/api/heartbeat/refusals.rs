@@ -128,6 +128,14 @@ async fn without_a_fit_nonce_there_is_no_signed_answer(db: PgPool) {
             answer.verify(gateway.public_key(), nonce.unwrap_or("-"), gateway.key.expose(), gateway.server_id);
         assert_eq!(verified, Err(VerifyError::Unsigned), "{nonce:?}");
     }
+    let answer = gateway.exchange(Some("short"), None, body.clone()).await;
+    assert_eq!(
+        (answer.status, answer.json()["code"].as_str()),
+        (401, Some("license_key_missing")),
+        "who asks comes first"
+    );
+    let verified = answer.verify(gateway.public_key(), "short", gateway.key.expose(), gateway.server_id);
+    assert_eq!(verified, Err(VerifyError::Unsigned));
     assert_eq!(rows_matching(&app.db, "gateway_installs", "true").await.len(), 0);
     let bounds = ["sixteen-letters_".to_owned(), "n".repeat(64)];
     for nonce in &bounds {
