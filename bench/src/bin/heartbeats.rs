@@ -31,7 +31,7 @@ struct Args {
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     wide_connections: u16,
     /// Connections when twice the saturated rate is offered: more than the dashboard's queue is long, fewer than make it close resting ones
-    #[arg(long, default_value_t = 8_900, value_parser = clap::value_parser!(u16).range(1..=16_000))]
+    #[arg(long, default_value_t = 9_500, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     overload_connections: u16,
     /// The fixed rate, in heartbeats a second
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
