@@ -90,8 +90,33 @@ async fn scenario(process: &DashboardProcess, db: &PgPool, data: &Folder) -> Sec
         admin.post(&format!("{license}/regenerate"), &json!({})).await.expect_status(200);
         assert_eq!(gateway.beat().await.status, 401);
     }
+    what_is_kept_for_use(&admin, &own, server, &mut secrets).await;
     fail_inside(&admin, &form, db).await;
     secrets
+}
+
+/// Logins, factors and passwords that the dashboard has to keep, because it uses them.
+async fn what_is_kept_for_use(admin: &Client, own: &Client, server: &str, secrets: &mut Secrets) {
+    let connection = json!({ "host": "vps.example.com", "port": 22, "user": "root",
+        "password": "canary-of-an-ssh-login", "sudoPassword": "canary-of-sudo-rights" });
+    admin.put(&format!("/api/v1/servers/{server}/connection"), &connection).await.expect_status(200);
+    let mail = json!({ "licenseEndingHours": 24, "offlineSettleMinutes": 5, "silentHours": 24,
+        "smtp": { "host": "mail.example.com", "port": 465, "tls": "TLS", "username": "u", "password": "canary-of-an-smtp-login",
+            "from": "Proxima <p@example.com>" } });
+    admin.put("/api/v1/notifications/settings", &mail).await.expect_status(200);
+    for known in ["canary-of-an-ssh-login", "canary-of-sudo-rights", "canary-of-an-smtp-login"] {
+        secrets.add(known);
+    }
+    let hook = json!({ "kind": "WEBHOOK", "description": "x", "url": "https://hooks.example.com/", "events": ["key.shared"], "enabled": true });
+    let made = admin.post("/api/v1/notifications/endpoints", &hook).await.expect(201);
+    secrets.add(made["secret"].as_str().unwrap());
+    let begun = own.post("/api/v1/me/totp", &json!({})).await.expect(201);
+    secrets.add(begun["secret"].as_str().unwrap());
+    let confirmed = json!({ "code": access::code(begun["secret"].as_str().unwrap(), 0) });
+    let codes = own.post("/api/v1/me/totp/confirm", &confirmed).await.expect(200);
+    for code in codes["recoveryCodes"].as_array().unwrap() {
+        secrets.add(code.as_str().unwrap());
+    }
 }
 
 /// The same again while the database refuses: errors are where secrets leak.
