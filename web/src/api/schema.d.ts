@@ -3138,7 +3138,7 @@ export interface operations {
                 /** @description Before. */
                 to?: string;
                 cursor?: string;
-                /** @description 1 to 200, by default 50. */
+                /** @description 1 to 200, by default 50. An export has all rows. */
                 limit?: number;
                 /** @description Of an export: `csv` (by default) or `jsonl`. */
                 format?: "csv" | "jsonl";
@@ -3268,7 +3268,7 @@ export interface operations {
                 /** @description Before. */
                 to?: string;
                 cursor?: string;
-                /** @description 1 to 200, by default 50. */
+                /** @description 1 to 200, by default 50. An export has all rows. */
                 limit?: number;
                 /** @description Of an export: `csv` (by default) or `jsonl`. */
                 format?: "csv" | "jsonl";
@@ -9236,6 +9236,14 @@ export interface operations {
             };
             /** @description The body is over 256 KiB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

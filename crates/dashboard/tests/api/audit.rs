@@ -215,5 +215,6 @@ async fn the_export_equals_the_list_and_its_formulas_are_inert(db: PgPool) {
     assert!(inert.len() >= 4, "{inert:?}");
     let filtered = read_csv(&admin.get("/api/v1/audit/export?action=server.rename").await.text);
     assert_eq!(filtered.len(), names.len() + 2);
+    admin.get("/api/v1/audit/export?limit=201").await.problem(422, "validation_failed");
     admin.get("/api/v1/audit/export?from=yesterday").await.problem(422, "validation_failed");
 }

@@ -195,6 +195,7 @@ async fn what_is_too_old_leaves_and_the_rest_stays_verifiable(db: PgPool) {
     let admin = app.admin().await;
     assert_eq!(audit_retention::prune(&app.app).await.unwrap(), 0, "kept for ever by default");
     admin.put("/api/v1/audit/retention", &json!({ "days": 89 })).await.problem(422, "validation_failed");
+    admin.put("/api/v1/audit/retention", &json!({})).await.problem(422, "validation_failed");
     admin.put("/api/v1/audit/retention", &json!({ "days": 120 })).await.expect_status(200);
     assert_eq!(audit_retention::prune(&app.app).await.unwrap(), 0);
     let set = admin.put("/api/v1/audit/retention", &json!({ "days": 90 })).await.expect(200);

@@ -4,7 +4,7 @@ use super::AuditQuery;
 use crate::app::AppError;
 use crate::app::audit_export::{self, Export, Format};
 use crate::http::AppState;
-use crate::http::extract::{Admin, Params};
+use crate::http::extract::{Admin, Params, paging};
 use crate::http::problem::Problem;
 use axum::body::Body;
 use axum::extract::State;
@@ -24,6 +24,7 @@ pub(super) async fn audit_export(
     Admin(admin): Admin,
     Params(query): Params<AuditQuery>,
 ) -> Result<Response, AppError> {
+    paging::limit(query.limit)?;
     let format = query.format.unwrap_or_default();
     let export = audit_export::begin(&app, &admin, query.filter(), format).await?;
     let chunks = stream::try_unfold(export, move |mut export: Export| {

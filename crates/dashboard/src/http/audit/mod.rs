@@ -96,7 +96,7 @@ pub struct AuditQuery {
     /// Before.
     pub to: Option<DateTime<Utc>>,
     pub cursor: Option<String>,
-    /// 1 to 200, by default 50.
+    /// 1 to 200, by default 50. An export has all rows.
     pub limit: Option<u32>,
     /// Of an export: `csv` (by default) or `jsonl`.
     #[param(inline)]

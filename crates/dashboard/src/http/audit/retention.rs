@@ -38,7 +38,9 @@ pub struct AuditPruned {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditRetentionUpdate {
     /// `null`: for ever.
+    // A body without it must not come to mean "for ever".
     #[schema(required)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub days: Option<u32>,
 }
 

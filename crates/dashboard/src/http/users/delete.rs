@@ -21,7 +21,7 @@ pub struct DeleteUserQuery {
 #[utoipa::path(delete, path = "/api/v1/users/{userId}", tag = "users", security(("session" = [])),
     params(("userId" = UserId, Path), DeleteUserQuery),
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
-        (status = 404, body = Problem), (status = 409, body = Problem)))]
+        (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn users_delete(
     State(app): State<AppState>,
     SteppedUpAdmin(admin): SteppedUpAdmin,
