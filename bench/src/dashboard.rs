@@ -67,9 +67,6 @@ impl Dashboard {
             .arg("--data-dir")
             .arg(&folder)
             .args(["--listen", &address.to_string(), "--metrics-listen", &metrics_address.to_string()])
-            // So that no phase is near the point at which resting connections are closed: on one that is, a heartbeat that was
-            // sent just then is broken off.
-            .args(["--max-connections", "12000"])
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -30,7 +30,7 @@ struct Args {
     /// Connections of the second saturated phase, at 70 % of the saturated rate, and with mixed licenses
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     wide_connections: u16,
-    /// Connections when twice the saturated rate is offered: more than the dashboard's queue is long, fewer than make it close resting ones
+    /// Connections when twice the saturated rate is offered: more than the dashboard's queue is long
     #[arg(long, default_value_t = 9_500, value_parser = clap::value_parser!(u16).range(1..=16_000))]
     overload_connections: u16,
     /// The fixed rate, in heartbeats a second

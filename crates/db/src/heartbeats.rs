@@ -167,6 +167,21 @@ fn signed64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A heartbeat that was judged as a licensed gateway's.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    pub server_id: ServerId,
+    /// The key that it came with. When it is retired since, the report is of no gateway of this server.
+    pub digest: KeyDigest,
+    pub heartbeat: &'a HeartbeatRequest,
+}
+
+impl Report<'_> {
+    fn is_one_of(&self, mut rows: impl Iterator<Item = (Uuid, Uuid)>) -> bool {
+        rows.any(|row| row == (self.server_id.0, self.heartbeat.install_id.0))
+    }
+}
+
 /// Records what gateways reported. Each (server, install) may stand in the batch once; a report
 /// that is not newer than the recorded one, or is of a superseded boot, changes nothing, but for
 /// one that [`is alive after all`](believe_the_living).
@@ -174,13 +189,11 @@ fn signed64(number: u64) -> i64 {
 ///
 /// # Errors
 /// [`crate::DbError::Gone`] when a server was deleted in between: ask again.
-pub async fn record(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) -> DbResult<Vec<ServerId>> {
+pub async fn record(pool: &PgPool, reports: &[Report<'_>]) -> DbResult<Vec<ServerId>> {
     let mut recorded = record_newer(pool, reports).await?;
-    let is_recorded = |(server, report): &&(ServerId, &HeartbeatRequest)| {
-        recorded.iter().any(|row| (row.server_id, row.install_id) == (server.0, report.install_id.0))
-    };
     if recorded.len() < reports.len() {
-        let refused: Vec<_> = reports.iter().filter(|report| !is_recorded(report)).copied().collect();
+        let known = |report: &&Report| report.is_one_of(recorded.iter().map(|row| (row.server_id, row.install_id)));
+        let refused: Vec<_> = reports.iter().filter(|report| !known(report)).copied().collect();
         let alive = believe_the_living(pool, &refused).await?;
         if !alive.is_empty() {
             recorded.extend(record_newer(pool, &alive).await?);
@@ -195,39 +208,40 @@ struct Recorded {
     inserted: bool,
 }
 
-async fn record_newer(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) -> DbResult<Vec<Recorded>> {
-    let column = |text: fn(&HeartbeatRequest) -> String| -> Vec<String> {
-        reports.iter().map(|(_, report)| text(report)).collect()
-    };
+async fn record_newer(pool: &PgPool, reports: &[Report<'_>]) -> DbResult<Vec<Recorded>> {
+    let heartbeats = || reports.iter().map(|report| report.heartbeat);
+    let column = |text: fn(&HeartbeatRequest) -> String| -> Vec<String> { heartbeats().map(text).collect() };
     let generation = |pick: fn(&HeartbeatRequest) -> Option<ConfigGeneration>| -> (Vec<Option<i32>>, Vec<Option<i64>>) {
-        reports
-            .iter()
-            .map(|(_, report)| pick(report))
+        heartbeats()
+            .map(pick)
             .map(|known| (known.map(|g| signed(g.incarnation)), known.map(|g| signed64(g.number))))
             .unzip()
     };
     let (applied_incarnations, applied_numbers) = generation(|report| report.applied_config);
     let (rejected_incarnations, rejected_numbers) = generation(|r| r.rejected_config.as_ref().map(|c| c.generation));
     let rejected_reasons: Vec<Option<String>> =
-        reports.iter().map(|(_, report)| report.rejected_config.as_ref().map(|c| c.reason.clone())).collect();
+        heartbeats().map(|report| report.rejected_config.as_ref().map(|c| c.reason.clone())).collect();
     let counters: Vec<Value> =
-        reports.iter().map(|(_, report)| serde_json::to_value(report.counters).unwrap_or_default()).collect();
+        heartbeats().map(|report| serde_json::to_value(report.counters).unwrap_or_default()).collect();
     let trusted_keys: Vec<Option<String>> =
-        reports.iter().map(|(_, report)| report.trusted_keys.as_ref().map(|keys| keys.join(" "))).collect();
+        heartbeats().map(|report| report.trusted_keys.as_ref().map(|keys| keys.join(" "))).collect();
     Ok(sqlx::query_as!(
         Recorded,
         r#"INSERT INTO gateway_installs AS g (
                server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture, hostname,
                applied_incarnation, applied_number, rejected_incarnation, rejected_number, rejected_reason, counters,
                trusted_keys, first_seen_at, last_heartbeat_at)
-           SELECT b.*, clock_timestamp(), clock_timestamp()
+           SELECT b.server_id, b.install_id, b.boot_id, b.sequence, b.phase, b.version, b.uptime_seconds, b.os,
+                  b.architecture, b.hostname, b.applied_incarnation, b.applied_number, b.rejected_incarnation,
+                  b.rejected_number, b.rejected_reason, b.counters, b.trusted_keys, clock_timestamp(), clock_timestamp()
            FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
                        $8::text[], $9::text[], $10::text[], $11::int[], $12::bigint[], $13::int[], $14::bigint[],
-                       $15::text[], $16::jsonb[], $17::text[])
+                       $15::text[], $16::jsonb[], $17::text[], $18::bytea[])
                 AS b(server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os, architecture,
                      hostname, applied_incarnation, applied_number, rejected_incarnation, rejected_number,
-                     rejected_reason, counters, trusted_keys)
-           CROSS JOIN LATERAL (SELECT FROM servers s WHERE s.id = b.server_id LIMIT 1) still_there
+                     rejected_reason, counters, trusted_keys, digest)
+           CROSS JOIN LATERAL (SELECT FROM servers s WHERE s.id = b.server_id
+                               AND b.digest IN (s.api_key_digest, s.next_key_digest) LIMIT 1) still_its_key
            ORDER BY 1, 2
            ON CONFLICT (server_id, install_id) DO UPDATE SET
                previous_boot_ids = CASE WHEN g.boot_id = EXCLUDED.boot_id THEN g.previous_boot_ids
@@ -242,13 +256,13 @@ async fn record_newer(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) 
            WHERE (g.boot_id = EXCLUDED.boot_id AND EXCLUDED.sequence > g.sequence)
               OR (g.boot_id <> EXCLUDED.boot_id AND NOT EXCLUDED.boot_id = ANY (g.previous_boot_ids))
            RETURNING server_id, install_id, (xmax = 0) AS "inserted!""#,
-        &reports.iter().map(|(server, _)| server.0).collect::<Vec<_>>(),
-        &reports.iter().map(|(_, report)| report.install_id.0).collect::<Vec<_>>(),
-        &reports.iter().map(|(_, report)| report.boot_id).collect::<Vec<_>>(),
-        &reports.iter().map(|(_, report)| signed64(report.sequence)).collect::<Vec<_>>(),
+        &reports.iter().map(|report| report.server_id.0).collect::<Vec<_>>(),
+        &heartbeats().map(|report| report.install_id.0).collect::<Vec<_>>(),
+        &heartbeats().map(|report| report.boot_id).collect::<Vec<_>>(),
+        &heartbeats().map(|report| signed64(report.sequence)).collect::<Vec<_>>(),
         &column(|report| phase_text(report.phase).to_owned()),
         &column(|report| report.version.clone()),
-        &reports.iter().map(|(_, report)| signed64(report.uptime_seconds)).collect::<Vec<_>>(),
+        &heartbeats().map(|report| signed64(report.uptime_seconds)).collect::<Vec<_>>(),
         &column(|report| report.host.os.clone()),
         &column(|report| report.host.architecture.clone()),
         &column(|report| report.host.hostname.clone()),
@@ -259,6 +273,7 @@ async fn record_newer(pool: &PgPool, reports: &[(ServerId, &HeartbeatRequest)]) 
         &rejected_reasons as &[Option<String>],
         &counters,
         &trusted_keys as &[Option<String>],
+        &reports.iter().map(|report| report.digest.as_bytes().to_vec()).collect::<Vec<_>>(),
     )
     .fetch_all(pool)
     .await?)
@@ -271,10 +286,7 @@ const ON_ITS_WAY: chrono::Duration = chrono::Duration::seconds(20);
 /// a new process from a late one of a process that ended unheard before the present one began: it supersedes the living. But
 /// the dead do not speak on. A superseded process that is heard twice, with a rising count and [`ON_ITS_WAY`] apart, while the
 /// one in its place says nothing, is the living one: it is superseded no longer, and its report can be recorded.
-async fn believe_the_living<'a>(
-    pool: &PgPool,
-    refused: &[(ServerId, &'a HeartbeatRequest)],
-) -> DbResult<Vec<(ServerId, &'a HeartbeatRequest)>> {
+async fn believe_the_living<'a>(pool: &PgPool, refused: &[Report<'a>]) -> DbResult<Vec<Report<'a>>> {
     let alive = sqlx::query!(
         r#"WITH late AS (
                SELECT b.*, n.since,
@@ -297,17 +309,15 @@ async fn believe_the_living<'a>(
            WHERE g.server_id = late.server_id AND g.install_id = late.install_id AND late.speaks_on
              AND clock_timestamp() - late.since >= $5
            RETURNING g.server_id, g.install_id"#,
-        &refused.iter().map(|(server, _)| server.0).collect::<Vec<_>>(),
-        &refused.iter().map(|(_, report)| report.install_id.0).collect::<Vec<_>>(),
-        &refused.iter().map(|(_, report)| report.boot_id).collect::<Vec<_>>(),
-        &refused.iter().map(|(_, report)| signed64(report.sequence)).collect::<Vec<_>>(),
+        &refused.iter().map(|report| report.server_id.0).collect::<Vec<_>>(),
+        &refused.iter().map(|report| report.heartbeat.install_id.0).collect::<Vec<_>>(),
+        &refused.iter().map(|report| report.heartbeat.boot_id).collect::<Vec<_>>(),
+        &refused.iter().map(|report| signed64(report.heartbeat.sequence)).collect::<Vec<_>>(),
         crate::servers::interval(ON_ITS_WAY),
     )
     .fetch_all(pool)
     .await?;
-    let is_alive = |(server, report): &&(ServerId, &HeartbeatRequest)| {
-        alive.iter().any(|row| (row.server_id, row.install_id) == (server.0, report.install_id.0))
-    };
+    let is_alive = |report: &&Report| report.is_one_of(alive.iter().map(|row| (row.server_id, row.install_id)));
     Ok(refused.iter().filter(is_alive).copied().collect())
 }
 

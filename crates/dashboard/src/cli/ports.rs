@@ -7,7 +7,7 @@ use crate::config::ServeArgs;
 use crate::http;
 use crate::jobs::certificate::Certificates;
 use crate::listen::tls::{Files, Reload, Tls};
-use crate::listen::{self, Ending, Options, Times};
+use crate::listen::{self, Ending, Listener, Options, Times};
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
@@ -18,7 +18,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -30,29 +29,29 @@ const LET_GO: Duration = Duration::from_secs(2);
 const RESERVED_FILES: u64 = 512;
 
 pub(super) struct Ports {
-    main: TcpListener,
-    redirect: Option<TcpListener>,
-    metrics: Option<TcpListener>,
+    main: Listener,
+    redirect: Option<Listener>,
+    metrics: Option<Listener>,
     tls: Option<Arc<Tls>>,
     connections: usize,
 }
 
 impl Ports {
     /// Takes systemd's sockets, or binds. Nothing is accepted yet.
-    pub(super) async fn open(args: &ServeArgs) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &ServeArgs) -> anyhow::Result<Self> {
         let mut passed = ListenFd::from_env();
         let mut take = |index| passed.take_tcp_listener(index).context("a socket of systemd is no TCP listener");
         let main = match take(0)? {
-            Some(listener) => adopt(listener)?,
-            None => bind(args.listen, "--listen").await?,
+            Some(listener) => Listener::adopt(listener)?,
+            None => bind(args.listen, "--listen")?,
         };
         let redirect = match (args.redirect_listen, take(1)?) {
             (None, _) => None,
-            (Some(_), Some(listener)) => Some(adopt(listener)?),
-            (Some(address), None) => Some(bind(address, "--redirect-listen").await?),
+            (Some(_), Some(listener)) => Some(Listener::adopt(listener)?),
+            (Some(address), None) => Some(bind(address, "--redirect-listen")?),
         };
         let metrics = match args.metrics_listen {
-            Some(address) => Some(bind(address, "--metrics-listen").await?),
+            Some(address) => Some(bind(address, "--metrics-listen")?),
             None => None,
         };
         let tls = match (tls_files(args), authority(args)) {
@@ -198,15 +197,9 @@ pub(super) fn authority(args: &ServeArgs) -> Option<Authority> {
     })
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<Listener> {
+    Listener::bind(address)
         .with_context(|| format!("cannot listen on {address}: free the port, or choose another one with {flag}"))
-}
-
-fn adopt(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener)?)
 }
 
 /// Connections that the open files allow: the soft limit is raised to the hard one first.

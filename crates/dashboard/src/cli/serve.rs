@@ -28,7 +28,7 @@ const FIRST_ADMIN: &str = "admin";
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     start_logging(args.log_format);
     // The ports and certificates before anything else: what is wrong with them is said at once.
-    let ports = Ports::open(&args).await?;
+    let ports = Ports::open(&args)?;
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics could not be set up")?;
     // From here on a signal is remembered: one that comes while PostgreSQL starts stops it again.
     let mut signals = Signals::new()?;

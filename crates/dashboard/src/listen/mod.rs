@@ -8,10 +8,12 @@ mod admission;
 mod connection;
 mod proxy_header;
 mod redirect;
+mod socket;
 pub mod tls;
 mod watched;
 
 pub use redirect::router as redirect_router;
+pub use socket::Listener;
 
 use admission::Admission;
 use axum::Router;
@@ -21,7 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tls::Tls;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -98,7 +100,7 @@ pub fn is_trusted(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 /// Serves until the port has closed and its last connection has ended.
-pub async fn serve(listener: TcpListener, router: Router, options: Options, ending: Ending) {
+pub async fn serve(listener: Listener, router: Router, options: Options, ending: Ending) {
     let admission = Admission::new(options.name, options.max_connections, options.max_per_address);
     let port = Arc::new(Port { options, router, ending, admission });
     let tasks = TaskTracker::new();
@@ -118,16 +120,20 @@ pub async fn serve(listener: TcpListener, router: Router, options: Options, endi
             Err(error) => failed(&port, &error).await,
         }
     }
-    // Those that the kernel has accepted for us already would be reset.
-    while let Some(slot) = port.admission.slot().now_or_never() {
-        match listener.accept().now_or_never() {
-            Some(Ok((stream, peer))) => admit(&port, &tasks, stream, peer, slot),
-            _ => break,
-        }
+    match listener.close() {
+        Ok(queue) => take_over(&port, &tasks, &queue),
+        Err(error) => tracing::warn!(%error, port = port.options.name, "connections of a closing port may be lost"),
     }
-    drop(listener);
     tasks.close();
     tasks.wait().await;
+}
+
+/// Those that the kernel has accepted for us already would be reset.
+fn take_over(port: &Arc<Port>, tasks: &TaskTracker, queue: &socket::Queue) {
+    while let Some(slot) = port.admission.slot().now_or_never() {
+        let Some((stream, peer)) = queue.next() else { break };
+        admit(port, tasks, stream, peer, slot);
+    }
 }
 
 fn admit(port: &Arc<Port>, tasks: &TaskTracker, stream: TcpStream, peer: SocketAddr, slot: admission::Slot) {

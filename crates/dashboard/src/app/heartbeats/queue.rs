@@ -3,7 +3,7 @@
 
 use crate::app::anchor::Anchor;
 use futures_util::FutureExt as _;
-use proxima_db::heartbeats::{self, Finding, Findings, Question};
+use proxima_db::heartbeats::{self, Finding, Findings, Question, Report};
 use proxima_db::{DbError, PgPool};
 use proxima_types::heartbeat::HeartbeatRequest;
 use proxima_types::{KeyDigest, ServerId};
@@ -204,21 +204,21 @@ fn is_unobserved_expiry(finding: &Finding, now: chrono::DateTime<chrono::Utc>) -
 
 /// Records the reports of licensed gateways: of several of one install in a batch the newest.
 async fn record(db: &PgPool, batch: &[Waiting], findings: &[Finding]) -> Result<(), DbError> {
-    let mut newest: HashMap<(ServerId, Uuid), &HeartbeatRequest> = HashMap::new();
+    let mut newest: HashMap<(ServerId, Uuid), Report<'_>> = HashMap::new();
     for (waiting, finding) in batch.iter().zip(findings) {
         let Finding::Licensed(licensed) = finding else { continue };
-        let report = &waiting.report;
+        let heartbeat = &waiting.report;
+        let report = Report { server_id: licensed.server_id, digest: waiting.digest, heartbeat };
         newest
-            .entry((licensed.server_id, report.install_id.0))
+            .entry((licensed.server_id, heartbeat.install_id.0))
             .and_modify(|kept| {
-                if kept.boot_id != report.boot_id || kept.sequence < report.sequence {
+                if kept.heartbeat.boot_id != heartbeat.boot_id || kept.heartbeat.sequence < heartbeat.sequence {
                     *kept = report;
                 }
             })
             .or_insert(report);
     }
-    let reports: Vec<(ServerId, &HeartbeatRequest)> =
-        newest.into_iter().map(|((server, _), report)| (server, report)).collect();
+    let reports: Vec<Report<'_>> = newest.into_values().collect();
     if reports.is_empty() {
         return Ok(());
     }

@@ -9,12 +9,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use futures_util::StreamExt as _;
-use proxima_dashboard::listen::{Ending, Options, Times, serve};
+use proxima_dashboard::listen::{Ending, Listener, Options, Times, serve};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +86,7 @@ async fn open(options: Options) -> Port {
         .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { format!("peer={peer};") }))
         .route("/slow", get(slow))
         .route("/endless", get(endless));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let (address, ending) = (listener.local_addr().unwrap(), Ending::default());
     let task = tokio::spawn(serve(listener, router, options, ending.clone()));
     Port { address, ending, go, asked, gone, task }

@@ -2,6 +2,7 @@
 
 use super::{Bench, expect_plain, expect_retired};
 use proxima_dashboard::jobs;
+use proxima_db::heartbeats::{self, Report};
 use proxima_test_support::PASSWORD;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -43,6 +44,22 @@ async fn regenerating_asks_for_a_reinstall_until_the_new_key_is_used(db: PgPool)
     assert!(bench.needs_reinstall().await, "a refused heartbeat is none");
     bench.install().await;
     assert!(!bench.needs_reinstall().await);
+}
+
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn a_heartbeat_judged_before_its_key_was_retired_does_not_hide_that_it_is(db: PgPool) {
+    let mut bench = Bench::new(db).await;
+    let (server_id, digest) = (bench.customer.server_id, bench.gateway.key.digest());
+    let heard = bench.gateway.report();
+    let report = [Report { server_id, digest, heartbeat: &heard }];
+    heartbeats::record(&bench.app.db, &report).await.unwrap();
+    let count = "SELECT sequence FROM gateway_installs";
+    let recorded: i64 = sqlx::query_scalar(count).fetch_one(&bench.app.db).await.unwrap();
+    assert_eq!(u64::try_from(recorded).unwrap(), heard.sequence, "while its key counts it is recorded");
+    let judged = bench.gateway.report();
+    bench.regenerate().await;
+    heartbeats::record(&bench.app.db, &[Report { heartbeat: &judged, ..report[0] }]).await.unwrap();
+    assert!(bench.needs_reinstall().await);
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
