@@ -2,7 +2,7 @@
 
 use super::real_box::{Owner, RealBox, config, releases, step_of};
 use crate::world::World;
-use proxima_test_support::{Finished, LabOptions, assert_same_box, rows_matching};
+use proxima_test_support::{Customer, Finished, LabOptions, assert_same_box, rows_matching};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
@@ -78,6 +78,18 @@ async fn receipt(target: &RealBox) -> Value {
     receipt
 }
 
+/// Wherever on the box something is kept, its own key is where it belongs, and nothing is another customer's.
+async fn holds_nothing_of_others(world: &World, target: &RealBox, other: &Customer) {
+    let search = "grep -rlaF -f /dev/stdin /etc /var /root /home /opt /srv /tmp /run /usr/local 2>/dev/null; true";
+    let files_with =
+        async |what: &str| target.lab.exec_with_input(&["bash", "-c", search], &format!("{what}\n")).await.stdout;
+    let own = world.app.gateway(&world.customer).await.key;
+    assert_eq!(files_with(own.expose()).await, "/etc/proxima-gateway/config.json\n");
+    let key = world.app.gateway(other).await.key;
+    let others = format!("{}\n{}\n{}", key.expose(), other.server_id, other.username);
+    assert_eq!(files_with(&others).await, "");
+}
+
 const MODES: &str = "stat -c '%n %a %U:%G' /etc/proxima-gateway/config.json /var/lib/proxima-gateway /var/lib/proxima-gateway-setup \
     /var/lib/proxima-gateway-setup/receipt.json /usr/local/lib/proxima-gateway/*; \
     systemctl is-enabled proxima-gateway; systemctl is-active proxima-gateway";
@@ -86,12 +98,14 @@ const MODES: &str = "stat -c '%n %a %U:%G' /etc/proxima-gateway/config.json /var
 async fn vps_lab_the_command_ends_in_the_same_state_as_ssh(db: PgPool) {
     let (mut world, target, owner, _releases) =
         world_and_box(db, LabOptions { noexec_tmp: true, ..LabOptions::default() }).await;
+    let other = world.app.customer("another-customer").await;
     let before = target.snapshot().await;
     let line = command(&owner).await;
     let done = typed(&target, "root", &line).await;
     let job = installed(&owner, &target, &done).await;
     assert_eq!(job["receipt"]["gatewayVersion"], json!(env!("CARGO_PKG_VERSION")));
-    let pinned = rows_matching(&world.app.db, "servers", "true").await[0]["management_fingerprint"].clone();
+    let its_row = format!("id = '{}'", world.customer.server_id);
+    let pinned = rows_matching(&world.app.db, "servers", &its_row).await[0]["management_fingerprint"].clone();
     let own = target.run("proxima-gateway management-fingerprint").await;
     assert_eq!(pinned, own.trim(), "the certificate of port 6060 is known");
     let token = line.split("PROXIMA_INSTALL_TOKEN=").nth(1).unwrap().split(';').next().unwrap();
@@ -99,6 +113,8 @@ async fn vps_lab_the_command_ends_in_the_same_state_as_ssh(db: PgPool) {
     assert!(!target.run("journalctl --no-pager -q | cat").await.contains(token));
     let (by_command, its_receipt, its_modes) =
         (target.snapshot().await, receipt(&target).await, target.run(MODES).await);
+
+    holds_nothing_of_others(&world, &target, &other).await;
 
     // Once is once.
     let again = typed(&target, "root", &line).await;
@@ -123,6 +139,7 @@ async fn vps_lab_the_command_ends_in_the_same_state_as_ssh(db: PgPool) {
     assert_same_box(&alike(&by_command), &alike(&target.snapshot().await), "by command and by SSH");
     assert_eq!(receipt(&target).await, its_receipt);
     assert_eq!(target.run(MODES).await, its_modes);
+    holds_nothing_of_others(&world, &target, &other).await;
 }
 
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
