@@ -18,7 +18,8 @@ const chosen = named.length > 0 ? named : files.filter((name) => lab || !screens
 /** @type {NodeJS.ProcessEnv} */
 const env = { ...process.env };
 if (screenshots) {
-  if (!lab) for (const folder of [PUBLISHED, KEPT]) rmSync(folder, { recursive: true, force: true });
+  for (const root of [PUBLISHED, KEPT])
+    for (const made of lab ? ['install', 'command'] : ['pages', 'tour']) rmSync(join(root, made), { recursive: true, force: true });
   env.PROXIMA_SCREENSHOTS = '1';
 } else delete env.PROXIMA_SCREENSHOTS;
 

@@ -52,7 +52,7 @@ test('a server installs itself by the command that the page shows', { timeout: 3
     await assertAccessible(c, 'an install command');
     await pictures('shown', button(c, 'Withdraw'));
     await c.evaluate(() => window.scrollTo(0, 0));
-    await picture(c, 'tour/19-install-command');
+    await picture(c, 'install/5-install-command');
     await c.reload();
     await visible(c.getByText('A command is open'));
     assert.equal(await shown.count(), 0, 'it is shown once');

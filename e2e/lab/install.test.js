@@ -45,12 +45,12 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     assert.ok(box.fingerprints.some((fingerprint) => shown.includes(fingerprint)), shown);
     assert.ok(!(await box.exec('journalctl', '-u', 'ssh', '--no-pager', '-q')).includes('root'), 'no user name was sent');
     await assertAccessible(c, 'the host key');
-    await picture(c, 'tour/14-host-key');
+    await picture(c, 'install/1-host-key');
     await button(c, 'This is my server').click();
     await visible(c.getByText('The connection works'), slow);
     await c.evaluate(() => window.scrollTo(0, 0));
     await assertAccessible(c, 'the result of the test');
-    await picture(c, 'tour/15-connection-works');
+    await picture(c, 'install/2-connection-works');
   });
 
   await step('Install shows its steps and ends online, with the password traded for a key', async () => {
@@ -61,14 +61,14 @@ test('from an SSH login to a running gateway, and off again', { timeout: 300_000
     await button(c, 'Install').click();
     await visible(c.getByText('Upload the gateway'));
     await c.evaluate(() => window.scrollTo(0, 0));
-    await picture(c, 'tour/16-installing');
+    await picture(c, 'install/3-installing');
     await assertAccessible(c, 'installing');
     await visible(c.getByText('Your gateway is online'), { timeout: 120_000 });
     await visible(c.getByText(/An access key made by this dashboard/));
     await traffic();
     await c.evaluate(() => window.scrollTo(0, 0));
     await assertAccessible(c, 'installed');
-    await picture(c, 'tour/17-installed');
+    await picture(c, 'install/4-installed');
   });
 
   await step('revoked, it expires in its restart loop; reinstated, traffic is back', async () => {

@@ -193,7 +193,7 @@ test('from one form to gated traffic', { timeout: 240_000 }, async (t) => {
     await toast(a, 'The rotation has started.');
     await hasText(fact(a, 'License', 'Key rotation'), /^The gateway took the new key after /);
     assert.notEqual(await key.innerText(), before);
-    await picture(a, 'tour/18-rotated');
+    await picture(a, 'tour/14-rotated');
     await traffic();
   });
 

@@ -5,7 +5,8 @@ import pathlib
 import re
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from test_pages import ROOT, links_problems
+
 PAGES = {page.name: page.read_text() for page in sorted((ROOT / "docs").glob("security*.md"))}
 TABLE = "security-asvs.md"
 # Ids and levels of the standard, levels 1 and 2: one a line.
@@ -85,15 +86,6 @@ def requirements(page: str) -> list[list[str]]:
     return [row for head, rows in tables(page) if head == ["id", "state", "how", "test"] for row in rows]
 
 
-def slug(heading: str) -> str:
-    """As GitHub makes an anchor of a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-def anchors(text: str) -> set[str]:
-    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-
-
 def tests_problems(page: str, known: frozenset[str]) -> list[str]:
     return [f"there is no test `{name}`" for name in named_tests(page) if name not in known]
 
@@ -131,16 +123,7 @@ def requirements_problems(page: str) -> list[str]:
 
 
 def places_problems(name: str, page: str) -> list[str]:
-    problems = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", page):
-        if re.match(r"https?:", target):
-            continue
-        file, _, anchor = target.partition("#")
-        path = ROOT / "docs" / (file or name)
-        if not path.exists():
-            problems.append(f"the link {target} leads nowhere")
-        elif anchor and anchor not in anchors(page if path.name == name else path.read_text()):
-            problems.append(f"the link {target} leads to no heading")
+    problems = links_problems(ROOT / "docs" / name, page)
     for path in quoted(page):
         if re.fullmatch(r"(crates|docs|e2e|fuzz|openapi|packaging|scripts|web)/[\w./-]+|[\w-]+\.(lock|toml)", path):
             built = path in ("web/dist", "config.toml")
