@@ -52,12 +52,13 @@ pub async fn customers(db: &PgPool, count: u32) -> anyhow::Result<()> {
                 'x86_64', 'vps-' || n, '{\"requests\":1,\"bytesIn\":1,\"bytesOut\":1}', now(),
                 CASE WHEN n % 50 = 3 THEN now() - interval '1 hour' ELSE now() + interval '1 hour' END
          FROM crowd WHERE n % 40 <> 5;
+         INSERT INTO servers_without_install SELECT server FROM crowd WHERE n % 40 = 5;
          ALTER TABLE servers ENABLE TRIGGER USER",
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    sqlx::raw_sql("VACUUM (ANALYZE) users, servers, gateway_installs").execute(db).await?;
+    sqlx::raw_sql("VACUUM (ANALYZE) users, servers, gateway_installs, servers_without_install").execute(db).await?;
     Ok(())
 }
 

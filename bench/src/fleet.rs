@@ -52,7 +52,11 @@ pub async fn provision(db: &PgPool, host: &str, count: usize) -> anyhow::Result<
     .bind(keys.iter().map(|key| key.digest().as_bytes().to_vec()).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
-    sqlx::raw_sql("ALTER TABLE servers ENABLE TRIGGER USER").execute(&mut *tx).await?;
+    sqlx::raw_sql(
+        "INSERT INTO servers_without_install SELECT id FROM servers; ALTER TABLE servers ENABLE TRIGGER USER",
+    )
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await?;
     sqlx::raw_sql("VACUUM (ANALYZE) users, servers").execute(db).await?;
     ids.into_iter().zip(keys).map(|(id, key)| Gateway::new(ServerId(id), &key, host)).collect()

@@ -8,5 +8,6 @@ pub mod load;
 pub mod processes;
 pub mod report;
 pub mod scenarios;
+pub mod standin;
 pub mod tally;
 pub mod wire;

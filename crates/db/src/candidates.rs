@@ -22,25 +22,18 @@ pub(crate) async fn few(
     let (beginning, end) = match status {
         Some(ServerStatus::Offline) => ("FROM gateway_installs WHERE phase <> 'serving' OR last_heartbeat_at <", ""),
         Some(ServerStatus::Online) => ("FROM gateway_installs WHERE last_heartbeat_at >=", " AND phase = 'serving'"),
-        Some(ServerStatus::NotInstalled) => return not_installed(pool).await,
-        Some(ServerStatus::Installing | ServerStatus::StoppedByLicense | ServerStatus::KeyRetired) | None => {
-            return Ok(None);
-        }
+        // These have an index, or a table, of their own.
+        Some(
+            ServerStatus::NotInstalled
+            | ServerStatus::Installing
+            | ServerStatus::StoppedByLicense
+            | ServerStatus::KeyRetired,
+        )
+        | None => return Ok(None),
     };
     let mut query = QueryBuilder::<Postgres>::new("SELECT server_id ");
     query.push(beginning).push(" statement_timestamp() - 3 * ").push_bind(heartbeat_interval);
     query.push(end).push(" LIMIT ").push(FEW + 1);
-    Ok(unless_many(query.build_query_scalar().fetch_all(pool).await?))
-}
-
-async fn not_installed(pool: &PgPool) -> DbResult<Option<Vec<Uuid>>> {
-    let mut query = QueryBuilder::<Postgres>::new(
-        "SELECT s.id FROM servers s WHERE NOT EXISTS (SELECT FROM gateway_installs g WHERE g.server_id = s.id) LIMIT ",
-    );
-    query.push(FEW + 1);
-    Ok(unless_many(query.build_query_scalar().fetch_all(pool).await?))
-}
-
-fn unless_many(servers: Vec<Uuid>) -> Option<Vec<Uuid>> {
-    (servers.len() <= FEW).then_some(servers)
+    let servers: Vec<Uuid> = query.build_query_scalar().fetch_all(pool).await?;
+    Ok((servers.len() <= FEW).then_some(servers))
 }

@@ -121,8 +121,7 @@ pub(crate) fn push_filter(
         (_, Some(ServerStatus::Installing)) => {
             "o.id IN (SELECT server_id FROM jobs WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
         }
-        // Seen before the jobs of each server are looked at.
-        (_, Some(ServerStatus::NotInstalled)) => "o.last_heartbeat_at IS NULL",
+        (_, Some(ServerStatus::NotInstalled)) => "o.id IN (SELECT server_id FROM servers_without_install)",
         (_, Some(ServerStatus::KeyRetired)) => "o.id IN (SELECT id FROM servers WHERE key_cut_at IS NOT NULL)",
         _ => "true",
     };

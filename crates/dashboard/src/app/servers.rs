@@ -82,7 +82,5 @@ pub async fn save_config(
 /// When the database is not to be had.
 pub async fn fleet(app: &App, _admin: &AdminActor) -> AppResult<(Counts, Vec<AttentionRow>)> {
     const ATTENTION_MAX: i64 = 100;
-    let counts = fleet::counts(&app.db, app.heartbeat_interval()).await?;
-    let attention = fleet::attention(&app.db, app.heartbeat_interval(), ATTENTION_MAX).await?;
-    Ok((counts, attention))
+    Ok(fleet::at_a_glance(&app.db, app.heartbeat_interval(), ATTENTION_MAX).await?)
 }

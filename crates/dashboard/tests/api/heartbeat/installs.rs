@@ -142,28 +142,64 @@ async fn superseded_installs_are_forgotten_and_new_when_they_speak_again(db: PgP
     assert_eq!(audited(&app.db, "server.license.shared").await.len(), 1, "they are on two hosts");
 }
 
+const FIRST_HEARTBEAT: &str = "INSERT INTO gateway_installs (server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os,
+                                                architecture, hostname, counters, first_seen_at, last_heartbeat_at)
+    VALUES ($1, gen_random_uuid(), gen_random_uuid(), 1, 'serving', '1', 1, '', '', '', '{}', now(), clock_timestamp())";
+
+/// Does the first of these to a server, and the second while the first is not committed: it has to wait.
+async fn one_after_the_other(db: &PgPool, server: ServerId, first: &'static str, second: &'static str) {
+    let (mut begun, mut waiting) = (db.begin().await.unwrap(), db.begin().await.unwrap());
+    sqlx::query(first).bind(server.0).execute(&mut *begun).await.unwrap();
+    let blocked = tokio::spawn(async move {
+        sqlx::query(second).bind(server.0).execute(&mut *waiting).await.unwrap();
+        waiting.commit().await.unwrap();
+    });
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(db).await.unwrap() == 0 {
+        assert!(!blocked.is_finished(), "the second one has not waited for the first");
+        tokio::task::yield_now().await;
+    }
+    begun.commit().await.unwrap();
+    blocked.await.unwrap();
+}
+
 /// Two installs whose first heartbeats are recorded at the same time, each without seeing the other's, are known as two.
 #[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
 async fn two_first_heartbeats_at_once_are_seen_as_two(db: PgPool) {
     let app = TestApp::start(db).await;
     let customer = app.customer("alice").await;
-    let insert = "INSERT INTO gateway_installs (server_id, install_id, boot_id, sequence, phase, version, uptime_seconds, os,
-                                                architecture, hostname, counters, first_seen_at, last_heartbeat_at)
-                  VALUES ($1, gen_random_uuid(), gen_random_uuid(), 1, 'serving', '1', 1, '', '', '', '{}', now(), clock_timestamp())";
-    let (mut first, mut second) = (app.db.begin().await.unwrap(), app.db.begin().await.unwrap());
-    sqlx::query(insert).bind(customer.server_id.0).execute(&mut *first).await.unwrap();
-    let blocked = tokio::spawn(async move {
-        sqlx::query(insert).bind(customer.server_id.0).execute(&mut *second).await.unwrap();
-        second.commit().await.unwrap();
-    });
-    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&app.db).await.unwrap() == 0 {
-        assert!(!blocked.is_finished(), "the second one has not waited for the first");
-        tokio::task::yield_now().await;
-    }
-    first.commit().await.unwrap();
-    blocked.await.unwrap();
+    one_after_the_other(&app.db, customer.server_id, FIRST_HEARTBEAT, FIRST_HEARTBEAT).await;
     jobs::sweep(&app.app).await.unwrap();
     assert_eq!(audited(&app.db, "server.license.shared").await.len(), 1);
+}
+
+/// A server is listed as without an install from when it is made, and again when its last one is forgotten; not when one
+/// speaks up while another is being forgotten.
+#[sqlx::test(migrator = "proxima_db::pool::MIGRATOR")]
+async fn servers_without_an_install_are_known_whatever_happens_at_once(db: PgPool) {
+    const FORGET: &str = "DELETE FROM gateway_installs WHERE server_id = $1";
+    let app = TestApp::start(db).await;
+    let (admin, customer) = (app.admin().await, app.customer("alice").await);
+    let listed = async || {
+        let found = admin.get("/api/v1/servers?status=NOT_INSTALLED").await.expect(200);
+        let fleet = admin.get("/api/v1/fleet").await.expect(200);
+        let listed = found["items"].as_array().unwrap().len();
+        assert_eq!(fleet["counts"]["notInstalled"], json!(listed));
+        listed
+    };
+    assert_eq!(listed().await, 1, "nothing was heard yet");
+    let mut gateway = app.gateway(&customer).await;
+    gateway.beat().await;
+    assert_eq!(listed().await, 0);
+    one_after_the_other(&app.db, customer.server_id, FORGET, FIRST_HEARTBEAT).await;
+    assert_eq!(listed().await, 0, "another one is there");
+    one_after_the_other(&app.db, customer.server_id, FIRST_HEARTBEAT, FORGET).await;
+    assert_eq!(listed().await, 0, "another one came");
+    sqlx::query(FORGET).bind(customer.server_id.0).execute(&app.db).await.unwrap();
+    assert_eq!(listed().await, 1, "and gone");
+    gateway.beat().await;
+    assert_eq!(listed().await, 0);
+    admin.delete(&format!("/api/v1/users/{}?confirmUsername=alice", customer.id)).await.expect_status(204);
+    assert_eq!(rows_matching(&app.db, "servers_without_install", "true").await.len(), 0, "nothing is left of it");
 }
