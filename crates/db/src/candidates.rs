@@ -8,7 +8,11 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// With at most so many candidates a list is made of them. With more it is read in its own order, and soon has its page.
-const FEW: usize = 1_000;
+const FEW: usize = 2_000;
+/// When so many of a thousand are candidates, the list is read in its own order without looking for all.
+const MANY_OF_1000: i64 = 15;
+/// What part of the gateways is looked at to know how many that are, in percent.
+const SAMPLE: u8 = 1;
 
 /// The servers that can have this status now; `None` when they are many, or when the status has an index of its own.
 ///
@@ -19,9 +23,9 @@ pub(crate) async fn few(
     status: Option<ServerStatus>,
     heartbeat_interval: PgInterval,
 ) -> DbResult<Option<Vec<Uuid>>> {
-    let (beginning, end) = match status {
-        Some(ServerStatus::Offline) => ("FROM gateway_installs WHERE phase <> 'serving' OR last_heartbeat_at <", ""),
-        Some(ServerStatus::Online) => ("FROM gateway_installs WHERE last_heartbeat_at >=", " AND phase = 'serving'"),
+    let condition = match status {
+        Some(ServerStatus::Offline) => ["(phase <> 'serving' OR last_heartbeat_at <", ")"],
+        Some(ServerStatus::Online) => ["(phase = 'serving' AND last_heartbeat_at >=", ")"],
         // These have an index, or a table, of their own.
         Some(
             ServerStatus::NotInstalled
@@ -31,9 +35,20 @@ pub(crate) async fn few(
         )
         | None => return Ok(None),
     };
-    let mut query = QueryBuilder::<Postgres>::new("SELECT server_id ");
-    query.push(beginning).push(" statement_timestamp() - 3 * ").push_bind(heartbeat_interval);
-    query.push(end).push(" LIMIT ").push(FEW + 1);
-    let servers: Vec<Uuid> = query.build_query_scalar().fetch_all(pool).await?;
+    let push_condition = |query: &mut QueryBuilder<Postgres>| {
+        query.push(condition[0]).push(" statement_timestamp() - 3 * ").push_bind(heartbeat_interval);
+        query.push(condition[1]);
+    };
+    let mut sample = QueryBuilder::<Postgres>::new("SELECT count(*), count(*) FILTER (WHERE ");
+    push_condition(&mut sample);
+    sample.push(") FROM gateway_installs TABLESAMPLE SYSTEM (").push(SAMPLE).push(")");
+    let (seen, candidates): (i64, i64) = sample.build_query_as().fetch_one(pool).await?;
+    if candidates > 0 && candidates * 1000 >= seen * MANY_OF_1000 && seen * 100 / i64::from(SAMPLE) > FEW as i64 {
+        return Ok(None);
+    }
+    let mut query = QueryBuilder::<Postgres>::new("SELECT server_id FROM gateway_installs WHERE ");
+    push_condition(&mut query);
+    query.push(" LIMIT ").push(FEW + 1);
+    let servers: Vec<Uuid> = query.build_query_scalar().persistent(false).fetch_all(pool).await?;
     Ok((servers.len() <= FEW).then_some(servers))
 }

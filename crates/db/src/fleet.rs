@@ -63,7 +63,8 @@ pub async fn at_a_glance(
                       license_status_at(s.license_status, s.grace_expires_at, statement_timestamp()) AS license,
                       s.id IN (SELECT id FROM installing) AS installing,
                       COALESCE(s.key_cut_at >= i.last_heartbeat_at, false) AS reinstall_needed
-               FROM special JOIN servers s ON s.id = special.id
+               -- Looked up one by one, whatever the planner guesses of how many there are.
+               FROM special CROSS JOIN LATERAL (SELECT * FROM servers WHERE id = special.id LIMIT 1) s
                LEFT JOIN LATERAL (SELECT * FROM gateway_installs g WHERE g.server_id = s.id
                                   ORDER BY g.last_heartbeat_at DESC LIMIT 1) i ON true),
            o AS MATERIALIZED (
