@@ -115,17 +115,24 @@ pub(crate) fn push_filter(
         query.push(" AND o.id = ANY (").push_bind(candidates).push(")");
     }
     // What follows from a status and has an index, so that a page of few among many is found at once.
-    let stored = match (license, status) {
-        (Some(LicenseStatus::Active), _) => "o.license_status = 'ACTIVE'",
-        (Some(_), _) | (_, Some(ServerStatus::StoppedByLicense)) => "o.license_status <> 'ACTIVE'",
-        (_, Some(ServerStatus::Installing)) => {
-            "o.id IN (SELECT server_id FROM jobs WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
+    query.push(match license {
+        Some(LicenseStatus::Active) => " AND o.license_status = 'ACTIVE'",
+        Some(_) => " AND o.license_status <> 'ACTIVE'",
+        None => "",
+    });
+    query.push(match status {
+        Some(ServerStatus::StoppedByLicense) => " AND o.license_status <> 'ACTIVE'",
+        Some(ServerStatus::Installing) => {
+            " AND o.id IN (SELECT server_id FROM jobs WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
         }
-        (_, Some(ServerStatus::NotInstalled)) => "o.id IN (SELECT server_id FROM servers_without_install)",
-        (_, Some(ServerStatus::KeyRetired)) => "o.id IN (SELECT id FROM servers WHERE key_cut_at IS NOT NULL)",
-        _ => "true",
-    };
-    query.push(" AND ").push(stored);
+        // That is all of it: the installs of such a server need not be looked up.
+        Some(ServerStatus::NotInstalled) => {
+            " AND o.id IN (SELECT server_id FROM servers_without_install) AND o.id NOT IN (SELECT server_id FROM jobs \
+             WHERE kind = 'INSTALL' AND state IN ('QUEUED', 'RUNNING'))"
+        }
+        Some(ServerStatus::KeyRetired) => " AND o.id IN (SELECT id FROM servers WHERE key_cut_at IS NOT NULL)",
+        Some(ServerStatus::Online | ServerStatus::Offline) | None => "",
+    });
     if let Some(license) = license {
         query.push(" AND license_status_at(o.license_status, o.grace_expires_at, statement_timestamp()) = ");
         query.push_bind(license.as_str());
@@ -134,7 +141,7 @@ pub(crate) fn push_filter(
         query.push(" AND (o.phase <> 'serving' OR o.last_heartbeat_at < statement_timestamp() - 3 * ");
         query.push_bind(heartbeat_interval).push(")");
     }
-    if let Some(status) = status {
+    if let Some(status) = status.filter(|status| *status != ServerStatus::NotInstalled) {
         query.push(" AND ").push(STATUS_SQL).push_bind(heartbeat_interval);
         query.push(", statement_timestamp()) = ").push_bind(status.as_str());
     }

@@ -386,8 +386,10 @@ fn page_query(
     } else {
         query.push("users u");
     }
-    if filter.license_status.is_some() || filter.server_status.is_some() {
+    if filter.server_status.is_some_and(|status| status != ServerStatus::NotInstalled) {
         query.push(" JOIN server_states o ON o.owner_id = u.id");
+    } else if filter.license_status.is_some() || filter.server_status.is_some() {
+        query.push(" JOIN servers o ON o.owner_id = u.id");
     }
     query.push(" WHERE true");
     if let Some((text, matches)) = searched {

@@ -152,4 +152,18 @@ async fn counts_are_those_of_looking_at_one_server_after_the_other(db: PgPool) {
     assert_eq!(count("grace"), of(&|_, license| license == "GRACE"));
     assert_eq!(count("expired"), of(&|_, license| license == "EXPIRED"));
     assert_eq!(count("total"), 648);
+    // The lists are filtered in other ways than the counts are counted.
+    for (status, license, count) in &truth {
+        for query in [format!("users?serverStatus={status}&"), format!("servers?status={status}&")] {
+            let (mut listed, mut cursor) = (0, String::new());
+            loop {
+                let path = format!("/api/v1/{query}licenseStatus={license}&limit=200{cursor}");
+                let page = admin.get(&path).await.expect(200);
+                listed += page["items"].as_array().unwrap().len();
+                let Some(next) = page["nextCursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert_eq!(listed, usize::try_from(*count).unwrap(), "{query} {license}");
+        }
+    }
 }
