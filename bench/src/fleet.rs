@@ -149,6 +149,6 @@ fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn random_uuid() -> anyhow::Result<Uuid> {
+pub(crate) fn random_uuid() -> anyhow::Result<Uuid> {
     Ok(uuid::Builder::from_random_bytes(random()?).into_uuid())
 }

@@ -1,5 +1,6 @@
 //! A dashboard that says ACTIVE to one gateway and hands it one configuration, signed as the real one signs.
 
+use crate::fleet::random_uuid;
 use anyhow::Context as _;
 use chrono::Utc;
 use proxima_signing::{Answer, AnswerSigner};
@@ -8,7 +9,6 @@ use proxima_types::{ApiSecret, KeyDigest, LicenseKey, ServerId};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Longer than any heartbeat.
@@ -34,7 +34,7 @@ impl StandIn {
         Ok(Self {
             seed,
             key: LicenseKey::from_random_bytes(key),
-            server_id: ServerId(Uuid::new_v4()),
+            server_id: ServerId(random_uuid()?),
             desired: json!({ "generation": { "incarnation": 1, "number": 1 }, "config": config }),
         })
     }
@@ -54,7 +54,7 @@ impl StandIn {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Err(error) = stand_in.answer(stream) {
-                    eprintln!("bench: a heartbeat was not answered: {error:#}");
+                    let _ = writeln!(std::io::stderr(), "bench: a heartbeat was not answered: {error:#}");
                 }
             }
         });
@@ -74,10 +74,11 @@ impl StandIn {
             "serverId": self.server_id,
             "apiKey": self.key,
             "apiSecret": ApiSecret::from_random_bytes(secret),
-            "installId": Uuid::new_v4(),
+            "installId": random_uuid()?,
         }))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the gateway compares it with its own clock")]
     fn answer(&self, mut stream: TcpStream) -> anyhow::Result<()> {
         let (nonce, presented, report) = read(&stream)?;
         let known = report.applied_config.map(|known| json!(known)) == Some(self.desired["generation"].clone());

@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use proxima_bench::standin::StandIn;
 use serde_json::json;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,8 @@ async fn serve(args: &Args, folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot start {}", args.gateway.display()))?;
     let running = async {
         accepts(args.listen).await?;
-        eprintln!("bench: serving at http://{} (pid {})", args.listen, gateway.id().unwrap_or_default());
+        let pid = gateway.id().unwrap_or_default();
+        writeln!(std::io::stderr(), "bench: serving at http://{} (pid {pid})", args.listen)?;
         Ok::<_, anyhow::Error>(gateway.wait().await?)
     };
     tokio::select! {
