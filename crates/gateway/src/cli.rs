@@ -122,6 +122,9 @@ pub struct Options {
     #[arg(long, global = true, env = "PROXIMA_GATEWAY_MAX_CONNECTIONS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
+    /// Threads that serve visitors, 1 to 256. Default: one for each CPU.
+    #[arg(long, global = true, env = "PROXIMA_GATEWAY_THREADS", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
     #[command(flatten)]
     pub timings: Timings,
 }

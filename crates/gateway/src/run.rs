@@ -5,12 +5,12 @@ use crate::agent::judge::{StopReason, judge};
 use crate::agent::store::StateDir;
 use crate::agent::{Agent, Equipment};
 use crate::cli::{Options, Switch};
-use crate::clock::SystemClock;
-use crate::listen::{ListenSettings, Listeners, VisitorTimings};
+use crate::clock::{Clock, SystemClock};
+use crate::listen::{ListenSettings, Listeners, Workers};
 use crate::manage::desk::Desk;
 use crate::manage::{Management, ManagementListen, ManagementSettings};
 use crate::metrics::Metrics;
-use crate::proxy::{ProxyContext, RequestIds};
+use crate::proxy::{ProxyContext, ProxySettings, RequestIds, VisitorTimings};
 use crate::upstream::BackendTimings;
 use crate::{identity, log, metrics};
 use anyhow::Context as _;
@@ -48,28 +48,35 @@ struct Lifecycle {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let identity = identity::load(&options.config).map_err(|found| anyhow::anyhow!(identity::describe(&found)))?;
-    let _log = log::start(options.log_format, &options.log, Arc::clone(&metrics))?;
+    let (log, _guard) = log::start(options.log_format, &options.log, Arc::clone(&metrics))?;
     let state = StateDir::open(&options.state_dir)?;
     raise_file_limit(options.max_connections);
-    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
     let mut rng = StdRng::from_os_rng();
     let lifecycle = Lifecycle::default();
     let context = Arc::new(ProxyContext {
+        settings: proxy_settings(options),
         metrics: Arc::clone(&metrics),
-        access_log: options.access_log == Switch::On,
         request_ids: RequestIds::new(rng.random()),
-        tunnel_idle: options.timings.tunnel_idle_seconds,
-        tasks: lifecycle.tasks.clone(),
     });
-    let (stop, kill) = (lifecycle.stop.clone(), lifecycle.kill.clone());
-    let listeners = Listeners::new(listen_settings(options), context, runtime.handle().clone(), stop, kill);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let ends = (lifecycle.stop.clone(), lifecycle.kill.clone());
+    let threads = options.threads.map_or_else(cpus, |threads| threads as usize);
+    let workers = Arc::new(Workers::start(threads, &context, &log, &clock)?);
+    let listeners = Listeners::new(
+        listen_settings(options),
+        Arc::clone(&metrics),
+        Arc::clone(&workers),
+        lifecycle.tasks.clone(),
+        ends,
+    );
     let desk = Arc::new(Desk::default());
     let management = start_management(options, &identity, &desk, &metrics);
     let agent = Agent::new(Equipment {
         transport: Box::new(HeartbeatClient::new(&identity)),
         judge,
         identity,
-        clock: Arc::new(SystemClock::new()),
+        clock,
         rng,
         state,
         listeners,
@@ -78,6 +85,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         start_timeout: options.timings.start_timeout_seconds,
     });
     runtime.block_on(live(options, agent, management, metrics, &lifecycle))?;
+    // Its last log lines come before the log ends.
+    drop(workers);
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
 }
@@ -203,11 +212,23 @@ impl Endings {
 }
 
 fn listen_settings(options: &Options) -> ListenSettings {
-    let timings = &options.timings;
     ListenSettings {
         address: options.listen_address,
         max_connections: options.max_connections as usize,
         drain: options.drain_seconds,
+    }
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn proxy_settings(options: &Options) -> ProxySettings {
+    let timings = &options.timings;
+    ProxySettings {
+        access_log: options.access_log == Switch::On,
+        log_format: options.log_format,
+        tunnel_idle: timings.tunnel_idle_seconds,
         visitor: VisitorTimings {
             header: timings.header_read_seconds,
             keep_alive: timings.keep_alive_seconds,

@@ -2,30 +2,26 @@
 //! bound before anything changes; a port that stays keeps its connections (invariant 2).
 
 mod accept;
-mod guard;
 mod socket;
-mod state;
-mod visitor_io;
+mod workers;
 
-use crate::proxy::ProxyContext;
-use crate::upstream::{BackendTimings, Upstream};
-use accept::Port;
+use crate::metrics::Metrics;
+use crate::upstream::Backend;
 use arc_swap::ArcSwap;
 use proxima_types::{BackendUrl, GatewayConfig};
 pub use socket::BindError;
 pub(crate) use socket::open as open_port;
-pub use state::ConnState;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-pub use visitor_io::VisitorTimings;
+use tokio_util::task::TaskTracker;
+use workers::Opening;
+pub use workers::Workers;
 
-/// How visitors are served, the same on every port.
+/// How ports are opened, the same for every one.
 #[derive(Debug, Clone)]
 pub struct ListenSettings {
     /// `None`: every address.
@@ -33,27 +29,27 @@ pub struct ListenSettings {
     pub max_connections: usize,
     /// For the requests in flight of a removed port.
     pub drain: Duration,
-    pub visitor: VisitorTimings,
-    pub backend: BackendTimings,
 }
 
 /// The open ports.
 pub struct Listeners {
     settings: ListenSettings,
-    context: Arc<ProxyContext>,
+    metrics: Arc<Metrics>,
     slots: Arc<Semaphore>,
-    /// Where connections are served.
-    runtime: Handle,
+    workers: Arc<Workers>,
+    /// Everything that a drain waits for.
+    tasks: TaskTracker,
     stop: CancellationToken,
     kill: CancellationToken,
     open: BTreeMap<u16, Open>,
 }
 
 struct Open {
-    upstream: Arc<ArcSwap<Upstream>>,
+    backend: Arc<ArcSwap<Backend>>,
     closing: CancellationToken,
     kill: CancellationToken,
-    accepting: JoinHandle<()>,
+    /// The workers' ends of the socket.
+    sockets: TaskTracker,
 }
 
 impl Listeners {
@@ -61,13 +57,13 @@ impl Listeners {
     #[must_use]
     pub fn new(
         settings: ListenSettings,
-        context: Arc<ProxyContext>,
-        runtime: Handle,
-        stop: CancellationToken,
-        kill: CancellationToken,
+        metrics: Arc<Metrics>,
+        workers: Arc<Workers>,
+        tasks: TaskTracker,
+        (stop, kill): (CancellationToken, CancellationToken),
     ) -> Self {
         let slots = Arc::new(Semaphore::new(settings.max_connections));
-        Self { settings, context, slots, runtime, stop, kill, open: BTreeMap::new() }
+        Self { settings, metrics, slots, workers, tasks, stop, kill, open: BTreeMap::new() }
     }
 
     #[must_use]
@@ -116,48 +112,43 @@ impl Listeners {
             config.listeners.iter().map(|listener| (listener.port, &listener.backend_url)).collect();
         for (port, socket) in bound {
             if let Some(backend) = backends.get(&port) {
-                self.start(port, socket, (*backend).clone());
+                self.serve(port, &socket, (*backend).clone());
             }
         }
         for (port, open) in &self.open {
             if let Some(backend) = backends.get(port)
-                && open.upstream.load().url() != *backend
+                && open.backend.load().url != **backend
             {
-                open.upstream.store(self.upstream((*backend).clone()));
+                open.backend.store(Arc::new(Backend::new((*backend).clone())));
             }
         }
         let removed: Vec<u16> = self.open.keys().filter(|port| !backends.contains_key(port)).copied().collect();
         for port in removed {
             self.close(port).await;
         }
-        self.context.metrics.open_ports.set(self.open.len() as u64);
+        self.metrics.open_ports.set(self.open.len() as u64);
     }
 
-    fn upstream(&self, backend: BackendUrl) -> Arc<Upstream> {
-        Arc::new(Upstream::new(backend, self.settings.backend, Arc::clone(&self.context.metrics)))
-    }
-
-    fn start(&mut self, port: u16, socket: TcpListener, backend: BackendUrl) {
-        let _runtime = self.runtime.enter();
-        let socket = match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::error!(port, error = error.to_string(), "the port cannot be served");
-                return;
-            }
-        };
-        let upstream = Arc::new(ArcSwap::new(self.upstream(backend)));
+    fn serve(&mut self, port: u16, socket: &TcpListener, backend: BackendUrl) {
+        let backend = Arc::new(ArcSwap::from_pointee(Backend::new(backend)));
         let (closing, kill) = (self.stop.child_token(), self.kill.child_token());
-        let serving = Arc::new(Port {
-            context: Arc::clone(&self.context),
-            upstream: Arc::clone(&upstream),
+        let sockets = TaskTracker::new();
+        let shared = self.workers.open(socket, |socket| Opening {
+            number: port,
+            socket,
+            backend: Arc::clone(&backend),
             slots: Arc::clone(&self.slots),
-            timings: self.settings.visitor,
             closing: closing.clone(),
             kill: kill.clone(),
+            tasks: self.tasks.clone(),
+            open: sockets.token(),
         });
-        let accepting = self.context.tasks.spawn_on(accept::accept(socket, serving), &self.runtime);
-        self.open.insert(port, Open { upstream, closing, kill, accepting });
+        if let Err(error) = shared {
+            tracing::error!(port, error = error.to_string(), "the port cannot be served");
+            return;
+        }
+        sockets.close();
+        self.open.insert(port, Open { backend, closing, kill, sockets });
         tracing::info!(port, "port opened");
     }
 
@@ -165,9 +156,9 @@ impl Listeners {
     async fn close(&mut self, port: u16) {
         let Some(open) = self.open.remove(&port) else { return };
         open.closing.cancel();
-        let _ = open.accepting.await;
+        open.sockets.wait().await;
         let drain = self.settings.drain;
-        self.runtime.spawn(async move {
+        tokio::spawn(async move {
             tokio::time::sleep(drain).await;
             open.kill.cancel();
         });

@@ -12,9 +12,9 @@ const QUEUE: usize = 8192;
 /// How long the last lines may take when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// Hands out writers that queue.
+/// Where lines are queued.
 #[derive(Clone)]
-pub(super) struct QueueWriter {
+pub struct LogSink {
     lines: SyncSender<Vec<u8>>,
     metrics: Arc<Metrics>,
 }
@@ -32,10 +32,7 @@ impl Drop for LogGuard {
     }
 }
 
-pub(super) fn start(
-    mut output: impl Write + Send + 'static,
-    metrics: Arc<Metrics>,
-) -> io::Result<(QueueWriter, LogGuard)> {
+pub(super) fn start(mut output: impl Write + Send + 'static, metrics: Arc<Metrics>) -> io::Result<(LogSink, LogGuard)> {
     let (lines, queue) = sync_channel::<Vec<u8>>(QUEUE);
     let (finish, finishing) = sync_channel::<()>(0);
     let (done, finished) = sync_channel::<()>(1);
@@ -62,10 +59,10 @@ pub(super) fn start(
         }
         let _ = done.send(());
     })?;
-    Ok((QueueWriter { lines, metrics }, LogGuard { finish: Some(finish), finished }))
+    Ok((LogSink { lines, metrics }, LogGuard { finish: Some(finish), finished }))
 }
 
-impl<'a> MakeWriter<'a> for QueueWriter {
+impl<'a> MakeWriter<'a> for LogSink {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -73,12 +70,19 @@ impl<'a> MakeWriter<'a> for QueueWriter {
     }
 }
 
-impl Write for &QueueWriter {
+impl LogSink {
+    /// Queues so many whole lines, or drops and counts them.
+    pub fn send(&self, text: Vec<u8>, lines: u64) {
+        if self.lines.try_send(text).is_err() {
+            self.metrics.log_lines_dropped.add(lines);
+        }
+    }
+}
+
+impl Write for &LogSink {
     /// `tracing-subscriber` writes each event by one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.try_send(line.to_vec()).is_err() {
-            self.metrics.log_lines_dropped.increment();
-        }
+        self.send(line.to_vec(), 1);
         Ok(line.len())
     }
 

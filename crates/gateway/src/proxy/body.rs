@@ -1,195 +1,197 @@
-//! Bodies that stream: a frame is taken from one side when the other side asks for it, so memory
-//! holds one frame per direction, and a slow reader slows the writer.
+//! Bodies on their way from one connection to another: read as their framing says, written anew. What was read is written
+//! before more is read, so a slow reader slows the writer and memory holds one buffer per direction.
 
-use super::access::Record;
-use crate::metrics::Metrics;
-use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use crate::wire::{Buffer, Late, Patience, Stream};
+use proxima_http1::{Chunked, Fields, Framing, Limits, Piece, Violation};
+use std::cell::Cell;
+use std::io::Write as _;
 use std::time::Duration;
-use tokio::time::Instant;
 
-/// How a request's body gets on: tells a slow visitor from a slow backend.
-pub struct Progress {
-    started: Instant,
-    /// Milliseconds after `started`.
-    last: AtomicU64,
-    waits_for_visitor: AtomicBool,
-    bytes: AtomicU64,
-    failure: Mutex<Option<String>>,
+/// Up to so many bytes are written together with what stands before and after them.
+const TOGETHER: usize = 16 * 1024;
+
+/// The rest of one message's body.
+#[derive(Debug)]
+pub(super) enum Body {
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            last: AtomicU64::new(0),
-            waits_for_visitor: AtomicBool::new(false),
-            bytes: AtomicU64::new(0),
-            failure: Mutex::new(None),
+impl Body {
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Empty => Self::Length(0),
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunked(Chunked::default()),
+            Framing::UntilClose => Self::UntilClose,
         }
     }
-}
 
-impl Progress {
-    pub fn touch(&self) {
-        self.last.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Length(0))
     }
 
-    /// What is left of `limit` for the backend; all of it while the visitor keeps us waiting.
-    #[must_use]
-    pub fn patience(&self, limit: Duration) -> Duration {
-        if self.waits_for_visitor.load(Relaxed) {
-            return limit;
-        }
-        (Duration::from_millis(self.last.load(Relaxed)) + limit).saturating_sub(self.started.elapsed())
-    }
-
-    /// Body bytes so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
-    }
-
-    pub fn add_bytes(&self, more: u64) {
-        self.bytes.fetch_add(more, Relaxed);
-    }
-
-    /// Why the visitor's body broke off, if it did.
-    #[must_use]
-    pub fn visitor_failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// A visitor's request body on its way to the backend.
-pub struct RequestBody(Option<VisitorBody>);
-
-struct VisitorBody {
-    body: Incoming,
-    progress: Arc<Progress>,
-    metrics: Arc<Metrics>,
-}
-
-impl RequestBody {
-    #[must_use]
-    pub fn empty() -> Self {
-        Self(None)
-    }
-
-    #[must_use]
-    pub fn of_visitor(body: Incoming, progress: Arc<Progress>, metrics: Arc<Metrics>) -> Self {
-        if body.is_end_stream() { Self(None) } else { Self(Some(VisitorBody { body, progress, metrics })) }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(visitor) = &mut self.0 else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut visitor.body).poll_frame(cx);
-        visitor.progress.waits_for_visitor.store(polled.is_pending(), Relaxed);
-        let frame = ready!(polled);
-        visitor.progress.touch();
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    visitor.progress.add_bytes(data.len() as u64);
-                    visitor.metrics.bytes_in.add(data.len() as u64);
-                }
+    fn next(&mut self, bytes: &[u8], limits: &Limits, trailers: &mut Fields) -> Result<Piece, Violation> {
+        match self {
+            Self::Chunked(chunked) => chunked.next(bytes, limits, trailers),
+            Self::Length(0) => Ok(Piece::End(0)),
+            Self::Length(_) | Self::UntilClose if bytes.is_empty() => Ok(Piece::More),
+            Self::Length(left) => {
+                let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                *left -= taken as u64;
+                Ok(Piece::Data(0..taken))
             }
-            Some(Err(error)) => {
-                let mut failure = visitor.progress.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                *failure = Some(error.to_string());
+            Self::UntilClose => Ok(Piece::Data(0..bytes.len())),
+        }
+    }
+}
+
+/// Why a body did not reach its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Broken {
+    /// Where it comes from is at fault.
+    #[error("{0}")]
+    Source(String),
+    /// Where it goes to is.
+    #[error("{0}")]
+    Target(String),
+}
+
+/// Where a body comes from.
+pub(super) struct Source<'a> {
+    pub stream: &'a Stream,
+    pub buffer: &'a mut Buffer,
+    pub body: &'a mut Body,
+    pub limits: &'a Limits,
+    /// Without a byte; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// Told before and after each wait.
+    pub waits: &'a dyn Fn(bool),
+}
+
+/// Where it goes to.
+pub(super) struct Sink<'a> {
+    pub stream: &'a Stream,
+    /// What stands before the body and is not written yet: a head.
+    pub out: &'a mut Vec<u8>,
+    pub chunked: bool,
+    /// Without taking a byte.
+    pub patience: Duration,
+    /// Told how many bytes of the body there are more.
+    pub count: &'a dyn Fn(u64),
+    /// Set once what is written cannot be taken back: until then `out` is all there is.
+    pub begun: &'a Cell<bool>,
+}
+
+impl Sink<'_> {
+    async fn data(&mut self, data: &[u8], timer: &mut Patience) -> Result<(), Broken> {
+        if self.chunked {
+            let _ = write!(self.out, "{:x}\r\n", data.len());
+        }
+        if self.out.len() + data.len() <= TOGETHER {
+            self.out.extend_from_slice(data);
+        } else {
+            self.begun.set(true);
+            self.flush(timer).await?;
+            self.write(data, timer).await?;
+        }
+        if self.chunked {
+            self.out.extend_from_slice(b"\r\n");
+        }
+        (self.count)(data.len() as u64);
+        Ok(())
+    }
+
+    fn end(&mut self, trailers: &Fields) {
+        if self.chunked {
+            self.out.extend_from_slice(b"0\r\n");
+            for line in trailers.iter().filter(|line| super::headers::may_trail(line.known)) {
+                super::headers::push_line(self.out, line.name, line.value);
             }
-            None => {}
+            self.out.extend_from_slice(b"\r\n");
         }
-        Poll::Ready(frame)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|visitor| visitor.body.is_end_stream())
+    async fn flush(&mut self, timer: &mut Patience) -> Result<(), Broken> {
+        let out = std::mem::take(self.out);
+        let written = self.write(&out, timer).await;
+        *self.out = out;
+        if written.is_ok() || self.begun.get() {
+            self.out.clear();
+        }
+        written
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |visitor| visitor.body.size_hint())
-    }
-}
-
-/// What a visitor is sent.
-pub struct AnswerBody {
-    content: Content,
-    /// Written to the access log when the body ends or is dropped.
-    record: Option<Record>,
-}
-
-enum Content {
-    Nothing,
-    Page(Option<Bytes>),
-    Backend(Incoming),
-}
-
-impl AnswerBody {
-    pub(super) fn page(page: Bytes, record: Record) -> Self {
-        Self { content: Content::Page(Some(page)), record: Some(record) }
-    }
-
-    pub(super) fn backend(body: Incoming, record: Record) -> Self {
-        Self { content: Content::Backend(body), record: Some(record) }
-    }
-
-    pub(super) fn nothing() -> Self {
-        Self { content: Content::Nothing, record: None }
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = match &mut self.content {
-            Content::Nothing => None,
-            Content::Page(page) => page.take().map(|page| Ok(Frame::data(page))),
-            Content::Backend(body) => ready!(Pin::new(body).poll_frame(cx)),
-        };
-        if let Some(record) = &mut self.record {
-            match &frame {
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        record.sent(data.len() as u64);
-                    }
-                }
-                Some(Err(error)) => record.backend_broke_off(error),
-                None => record.finished(),
+    async fn write(&self, mut bytes: &[u8], timer: &mut Patience) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            match timer.within(self.patience, self.stream.write(bytes)).await {
+                Ok(Ok(written)) => bytes = &bytes[written..],
+                Ok(Err(error)) => return Err(Broken::Target(error.to_string())),
+                Err(Late) => return Err(Broken::Target("nothing was taken for too long".to_owned())),
             }
+            self.begun.set(true);
         }
-        if self.is_end_stream()
-            && let Some(record) = &mut self.record
-        {
-            record.finished();
-        }
-        Poll::Ready(frame)
+        Ok(())
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Nothing => true,
-            Content::Page(page) => page.is_none(),
-            Content::Backend(body) => body.is_end_stream(),
+/// Carries the rest of a body across, and its trailers.
+pub(super) async fn carry(mut source: Source<'_>, mut sink: Sink<'_>, timer: &mut Patience) -> Result<(), Broken> {
+    let mut trailers = Fields::default();
+    loop {
+        let ended = drain(&mut source, &mut sink, &mut trailers, timer).await?;
+        sink.flush(timer).await?;
+        if ended {
+            return Ok(());
+        }
+        if fill(&mut source, timer).await? == 0 {
+            if !matches!(source.body, Body::UntilClose) {
+                return Err(Broken::Source("the connection ended in the middle of a body".to_owned()));
+            }
+            sink.end(&trailers);
+            return sink.flush(timer).await;
         }
     }
+}
 
-    fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Nothing | Content::Page(None) => SizeHint::with_exact(0),
-            Content::Page(Some(page)) => SizeHint::with_exact(page.len() as u64),
-            Content::Backend(body) => body.size_hint(),
+/// Passes on what was read already; whether that is all.
+async fn drain(
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    trailers: &mut Fields,
+    timer: &mut Patience,
+) -> Result<bool, Broken> {
+    loop {
+        let piece = source.body.next(source.buffer.bytes(), source.limits, trailers);
+        match piece.map_err(|violation| Broken::Source(violation.to_string()))? {
+            Piece::Framing(bytes) => source.buffer.take(bytes),
+            Piece::Data(range) => {
+                let end = range.end;
+                sink.data(&source.buffer.bytes()[range], timer).await?;
+                source.buffer.take(end);
+            }
+            Piece::End(bytes) => {
+                source.buffer.take(bytes);
+                sink.end(trailers);
+                return Ok(true);
+            }
+            Piece::More => return Ok(false),
         }
+    }
+}
+
+async fn fill(source: &mut Source<'_>, timer: &mut Patience) -> Result<usize, Broken> {
+    (source.waits)(true);
+    let reading = source.stream.read(source.buffer);
+    let read = match source.patience {
+        Some(limit) => timer.within(limit, reading).await,
+        None => Ok(reading.await),
+    };
+    (source.waits)(false);
+    match read {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(Broken::Source(error.to_string())),
+        Err(Late) => Err(Broken::Source("nothing came for too long".to_owned())),
     }
 }

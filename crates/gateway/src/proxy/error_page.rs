@@ -1,15 +1,14 @@
 //! Small, neutral pages for the answers that the gateway makes itself. They name no product, no
 //! version and no backend.
 
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 /// `text/html`, or JSON for those who prefer it.
-pub(super) fn render(status: StatusCode, request_id: &str, accept: Option<&HeaderValue>) -> (HeaderValue, Bytes) {
+pub(super) fn render(status: StatusCode, request_id: &str, accept: &str) -> (&'static str, String) {
     let reason = status.canonical_reason().unwrap_or("Error");
-    if prefers_json(accept.and_then(|value| value.to_str().ok()).unwrap_or_default()) {
+    if prefers_json(accept) {
         let json = serde_json::json!({ "status": status.as_u16(), "error": reason, "requestId": request_id });
-        return (HeaderValue::from_static("application/json"), Bytes::from(json.to_string()));
+        return ("application/json", json.to_string());
     }
     let html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{code} {reason}</title>\
@@ -20,7 +19,7 @@ pub(super) fn render(status: StatusCode, request_id: &str, accept: Option<&Heade
         code = status.as_u16(),
         text = explain(status),
     );
-    (HeaderValue::from_static("text/html; charset=utf-8"), Bytes::from(html))
+    ("text/html; charset=utf-8", html)
 }
 
 fn explain(status: StatusCode) -> &'static str {
@@ -28,6 +27,8 @@ fn explain(status: StatusCode) -> &'static str {
         StatusCode::BAD_GATEWAY => "The website behind this address cannot be reached at the moment. Try again later.",
         StatusCode::GATEWAY_TIMEOUT => "The website behind this address did not answer in time. Try again later.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not served here.",
+        StatusCode::URI_TOO_LONG => "This address is too long.",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "This request's header is too long.",
         StatusCode::LOOP_DETECTED => "This request came back to where it was sent from.",
         _ => "This request could not be understood.",
     }
@@ -68,9 +69,8 @@ mod tests {
 
     #[test]
     fn a_page_carries_the_request_id_and_no_product() {
-        for accept in [None, Some(HeaderValue::from_static("application/json"))] {
-            let (_, page) = render(StatusCode::BAD_GATEWAY, "abc123", accept.as_ref());
-            let page = String::from_utf8(page.to_vec()).expect("text");
+        for accept in ["", "application/json"] {
+            let (_, page) = render(StatusCode::BAD_GATEWAY, "abc123", accept);
             assert!(page.contains("abc123") && page.contains("502"), "{page}");
             assert!(!page.to_lowercase().contains("proxima"), "{page}");
         }

@@ -1,34 +1,16 @@
-//! Header fields between two connections (RFC 9110 section 7.6): what belongs to one hop is
-//! removed, what a stranger claims about himself is dropped, what the gateway says is set last.
+//! Heads between two connections (RFC 9110 section 7.6): what belongs to one hop is left out, what a stranger claims about
+//! himself is dropped, what the gateway says comes last. Every head is written anew (invariant 6).
 
-use super::refusal::Refusal;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Version};
-use std::net::IpAddr;
+use http::StatusCode;
+use proxima_http1::{Fields, Framing, Known, RequestHead, ResponseHead, Version};
+use std::io::Write as _;
 
 /// A request that carries our own mark has been here before.
-pub(super) const LOOP_MARK: HeaderName = HeaderName::from_static("proxima-loop");
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(super) const LOOP_MARK: &str = "proxima-loop";
+pub(super) const REQUEST_ID: &str = "x-request-id";
 
-/// Of one connection only, or dangerous to pass on: `Proxy` becomes `HTTP_PROXY` in CGI.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-
-/// Claims about the visitor that only a trusted proxy may make; `_` counts as `-`, since CGI and
-/// WSGI make one name of both.
+/// Claims about the visitor that only a trusted proxy may make; `_` counts as `-`, since CGI and WSGI make one name of both.
+/// Beside them all that begin with `X-Forwarded-`.
 const CLAIMS: [&str; 9] = [
     "forwarded",
     "x-real-ip",
@@ -38,126 +20,183 @@ const CLAIMS: [&str; 9] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "fastly-client-ip",
-    "x-request-id",
+    REQUEST_ID,
 ];
+const FORWARDED: &str = "x-forwarded-";
 
 /// What the gateway says to the backend.
-pub(super) struct Hop {
-    pub client: IpAddr,
-    pub host: HeaderValue,
-    pub request_id: HeaderValue,
-    pub loop_mark: HeaderValue,
+pub(super) struct Hop<'a> {
+    pub client: &'a str,
+    pub host: &'a [u8],
+    pub request_id: &'a str,
+    pub loop_mark: &'a str,
     /// The protocols that the visitor offers to switch to.
-    pub upgrade: Option<HeaderValue>,
+    pub upgrade: Option<&'a [u8]>,
 }
 
-/// Makes the backend's request head out of the visitor's.
-pub(super) fn forward_request(headers: &mut HeaderMap, hop: &Hop) -> Result<(), Refusal> {
-    let trailers = lists(headers, &header::TE, "trailers");
-    strip_hop_by_hop(headers);
-    strip_claims(headers);
-    if headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        // The gateway itself sends the 100 once the backend is ready to take the body.
-        headers.remove(header::EXPECT);
-    }
-    headers.remove("http2-settings");
-    headers.insert(header::HOST, hop.host.clone());
-    headers.insert(FORWARDED_HOST, hop.host.clone());
-    let client = HeaderValue::try_from(hop.client.to_string()).map_err(|_| Refusal::Target)?;
-    headers.insert(REAL_IP, client.clone());
-    headers.insert(FORWARDED_FOR, client);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    headers.insert(REQUEST_ID, hop.request_id.clone());
-    headers.insert(LOOP_MARK, hop.loop_mark.clone());
-    if let Some(upgrade) = &hop.upgrade {
-        headers.insert(header::UPGRADE, upgrade.clone());
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    }
-    if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.append(header::CONNECTION, HeaderValue::from_static("TE"));
-    }
-    Ok(())
-}
-
-/// Makes the visitor's response head out of the backend's.
-pub(super) fn clean_response(headers: &mut HeaderMap, request_id: HeaderValue) {
-    strip_hop_by_hop(headers);
-    headers.entry(REQUEST_ID).or_insert(request_id);
-}
-
-/// The same for a 101, which is about nothing but its hop's `Upgrade`.
-pub(super) fn clean_switching(headers: &mut HeaderMap, request_id: HeaderValue) {
-    let upgrade = headers.get(header::UPGRADE).cloned();
-    clean_response(headers, request_id);
-    if let Some(upgrade) = upgrade {
-        headers.insert(header::UPGRADE, upgrade);
-    }
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-}
-
-/// The protocols that a request offers to switch to (RFC 9110 section 7.8), if any. `h2c` is not
-/// passed on: behind a proxy it is a way around it (RFC 9113 has dropped it).
-pub(super) fn upgrade<B>(request: &Request<B>) -> Option<HeaderValue> {
-    let headers = request.headers();
-    if request.version() != Version::HTTP_11 || !lists(headers, &header::CONNECTION, "upgrade") {
-        return None;
-    }
-    let offered: Vec<&str> =
-        tokens(headers, &header::UPGRADE).filter(|token| !token.eq_ignore_ascii_case("h2c")).collect();
-    if offered.is_empty() { None } else { HeaderValue::from_str(&offered.join(", ")).ok() }
-}
-
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> =
-            tokens(headers, &header::CONNECTION).filter_map(|token| token.parse().ok()).collect();
-        for name in named.iter().filter(|name| !is_framing(name)) {
-            headers.remove(name);
+/// Writes the backend's request head, made out of the visitor's.
+pub(super) fn push_request(out: &mut Vec<u8>, head: &RequestHead, path: &[&[u8]], hop: &Hop<'_>) {
+    out.extend_from_slice(head.method_name());
+    out.push(b' ');
+    path.iter().for_each(|part| out.extend_from_slice(part));
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    push_line(out, b"Host", hop.host);
+    let fields = head.fields();
+    let options = Options::of(fields);
+    for line in fields.iter() {
+        let goes = match line.known {
+            Known::Other => {
+                !is_claim(line.name)
+                    && !options.names(fields, line.name)
+                    && !line.name.eq_ignore_ascii_case(b"http2-settings")
+            }
+            // The gateway itself says 100 once the backend is ready to take the body.
+            Known::Expect => !line.value.eq_ignore_ascii_case(b"100-continue"),
+            Known::ContentLength | Known::Trailer => true,
+            _ => false,
+        };
+        if goes {
+            push_line(out, line.name, line.value);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    if head.framing() == Framing::Chunked {
+        push_line(out, b"Transfer-Encoding", b"chunked");
     }
-}
-
-/// `Connection` cannot name these away: they say where a message ends and whom it is for.
-fn is_framing(name: &HeaderName) -> bool {
-    *name == header::HOST || *name == header::CONTENT_LENGTH || *name == header::TRAILER
-}
-
-fn strip_claims(headers: &mut HeaderMap) {
-    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
-    for name in &claims {
-        headers.remove(name);
-    }
-}
-
-fn is_claim(name: &str) -> bool {
-    let same = |claim: &str| {
-        claim.len() == name.len()
-            && claim.bytes().zip(name.bytes()).all(|(claim, byte)| claim == if byte == b'_' { b'-' } else { byte })
+    push_line(out, b"X-Forwarded-Host", hop.host);
+    push_line(out, b"X-Real-IP", hop.client.as_bytes());
+    push_line(out, b"X-Forwarded-For", hop.client.as_bytes());
+    push_line(out, b"X-Forwarded-Proto", b"http");
+    push_line(out, b"X-Request-Id", hop.request_id.as_bytes());
+    push_line(out, b"Proxima-Loop", hop.loop_mark.as_bytes());
+    let coding = |element: &[u8]| {
+        element
+            .split(|&byte| byte == b';')
+            .next()
+            .is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(b"trailers"))
     };
-    CLAIMS.iter().any(|claim| same(claim)) || name.get(..12).is_some_and(is_forwarded_prefix)
+    let trailers = fields.elements(Known::Te).any(coding);
+    if trailers {
+        push_line(out, b"TE", b"trailers");
+    }
+    match (hop.upgrade, trailers) {
+        (Some(protocols), _) => {
+            push_line(out, b"Upgrade", protocols);
+            push_line(out, b"Connection", if trailers { b"Upgrade, TE" } else { b"Upgrade" });
+        }
+        (None, true) => push_line(out, b"Connection", b"TE"),
+        (None, false) => {}
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
-fn is_forwarded_prefix(prefix: &str) -> bool {
-    prefix.bytes().zip(b"x-forwarded-").all(|(byte, want)| byte == *want || (*want == b'-' && byte == b'_'))
+/// How the answer's body ends for the visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Towards {
+    pub chunked: bool,
+    /// What `Connection` says, if anything.
+    pub connection: Option<&'static str>,
 }
 
-/// The comma-separated elements of all lines of one field, without parameters.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
+/// Writes the visitor's response head, made out of the backend's.
+pub(super) fn push_response(out: &mut Vec<u8>, head: &ResponseHead, towards: Towards, request_id: &str) {
+    push_status(out, head.status);
+    let fields = head.fields();
+    let options = Options::of(fields);
+    let mut has_id = false;
+    for line in fields.iter() {
+        let goes = match line.known {
+            Known::Other | Known::Expect | Known::Host => !options.names(fields, line.name),
+            Known::ContentLength => !towards.chunked,
+            Known::Trailer => true,
+            Known::Upgrade => head.status == 101,
+            _ => false,
+        };
+        if goes {
+            has_id |= line.name.eq_ignore_ascii_case(REQUEST_ID.as_bytes());
+            push_line(out, line.name, line.value);
+        }
+    }
+    if !has_id {
+        push_line(out, b"X-Request-Id", request_id.as_bytes());
+    }
+    if towards.chunked {
+        push_line(out, b"Transfer-Encoding", b"chunked");
+    }
+    if let Some(connection) = towards.connection {
+        push_line(out, b"Connection", connection.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
-fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    tokens(headers, name).any(|found| found.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(token)))
+/// `HTTP/1.1 200 OK`: the version is ours, and the reason the usual one (RFC 9112 section 4: it means nothing).
+pub(super) fn push_status(out: &mut Vec<u8>, status: u16) {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let _ = write!(out, "HTTP/1.1 {status} {reason}\r\n");
+}
+
+pub(super) fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a field may come after a body (RFC 9110 section 6.5.1): not what says where messages end or whom they are for.
+pub(super) fn may_trail(known: Known) -> bool {
+    known == Known::Other
+}
+
+/// The protocols that a request offers to switch to (RFC 9110 section 7.8), if any. `h2c` is not passed on: behind a proxy it
+/// is a way around it (RFC 9113 has dropped it).
+pub(super) fn upgrade(head: &RequestHead) -> Option<Vec<u8>> {
+    let fields = head.fields();
+    if head.version != Version::Http11
+        || !fields.elements(Known::Connection).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+    {
+        return None;
+    }
+    let offered: Vec<&[u8]> =
+        fields.elements(Known::Upgrade).filter(|protocol| !protocol.eq_ignore_ascii_case(b"h2c")).collect();
+    if offered.is_empty() { None } else { Some(offered.join(&b", "[..])) }
+}
+
+/// Whether the visitor waits for a `100 Continue` before it sends a body.
+pub(super) fn expects_continue(head: &RequestHead) -> bool {
+    head.version == Version::Http11
+        && head.framing() != Framing::Empty
+        && head
+            .fields()
+            .iter()
+            .any(|line| line.known == Known::Expect && line.value.eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// What `Connection` names beside what it nearly always says.
+struct Options {
+    others: bool,
+}
+
+impl Options {
+    fn of(fields: &Fields) -> Self {
+        let usual = |option: &[u8]| {
+            [&b"close"[..], b"keep-alive", b"upgrade", b"te"].iter().any(|known| option.eq_ignore_ascii_case(known))
+        };
+        Self { others: fields.elements(Known::Connection).any(|option| !usual(option)) }
+    }
+
+    /// It cannot name away what says where a message ends and whom it is for: that is not asked here.
+    fn names(&self, fields: &Fields, name: &[u8]) -> bool {
+        self.others && fields.elements(Known::Connection).any(|option| option.eq_ignore_ascii_case(name))
+    }
+}
+
+fn is_claim(name: &[u8]) -> bool {
+    let same = |claim: &str, name: &[u8]| {
+        let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        claim.len() == name.len() && claim.bytes().zip(name).all(|(claim, &byte)| claim == plain(byte))
+    };
+    matches!(name.first(), Some(b'c' | b'C' | b'f' | b'F' | b't' | b'T' | b'x' | b'X'))
+        && (CLAIMS.iter().any(|claim| same(claim, name))
+            || name.get(..FORWARDED.len()).is_some_and(|start| same(FORWARDED, start)))
 }
 
 #[cfg(test)]

@@ -1,166 +1,169 @@
-//! One request's way through: check it, re-encode its head, send it to the backend, stream both
-//! bodies with back-pressure, answer for a backend that does not.
+//! A visitor's connection and its requests' way through: read a head, judge it, write it anew for the backend, carry both bodies
+//! with back-pressure, answer for a backend that does not.
 //!
-//! Decided here: `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `X-Request-Id` are ours,
-//! whatever a visitor sends under those or similar names is dropped (trusted proxies are to
-//! come). Neither `Via` nor `Forwarded` nor `Server` is added: a visitor must not notice the
-//! gateway, and backends change their behaviour on `Via`.
+//! Decided here: `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `X-Request-Id` are ours, whatever a visitor sends under
+//! those or similar names is dropped (trusted proxies are to come). Neither `Via` nor `Forwarded` nor `Server` is added: a
+//! visitor must not notice the gateway, and backends change their behaviour on `Via`.
+//!
+//! All of a connection is done by one task of one worker's thread: nothing here is shared between threads but counters.
 
 mod access;
-pub mod body;
+mod body;
 mod error_page;
+mod exchange;
 mod headers;
 mod refusal;
 mod target;
-mod upgrade;
+mod tunnel;
+mod visit;
 
-use crate::listen::ConnState;
+use crate::cli::LogFormat;
+use crate::log::AccessLog;
 use crate::metrics::Metrics;
-use crate::upstream::{SendError, Upstream};
-use access::Record;
+use crate::upstream::{Backend, BackendTimings, Pool};
+use crate::wire::Buffers;
 use arc_swap::ArcSwap;
-use body::{AnswerBody, Progress, RequestBody};
-use headers::Hop;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use refusal::Refusal;
-use std::net::IpAddr;
+use proxima_http1::Limits;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use target::Target;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+pub(crate) use visit::{Visitor, serve};
 
-/// What all listeners share.
-pub struct ProxyContext {
-    pub metrics: Arc<Metrics>,
+/// A visitor's head: 64 KiB, its first line 16 KiB of it, 128 lines.
+const REQUEST: Limits = Limits { bytes: 64 * 1024, request_line: 16 * 1024, fields: 128 };
+/// A backend's head, and the trailers of either.
+const RESPONSE: Limits = Limits { bytes: 128 * 1024, request_line: 16 * 1024, fields: 256 };
+
+/// How all requests are served.
+#[derive(Debug, Clone)]
+pub struct ProxySettings {
     pub access_log: bool,
-    pub request_ids: RequestIds,
+    pub log_format: LogFormat,
     /// Without a byte in either direction.
     pub tunnel_idle: Duration,
-    /// Everything that a drain waits for.
-    pub tasks: TaskTracker,
+    pub visitor: VisitorTimings,
+    pub backend: BackendTimings,
+}
+
+/// Limits of time towards a visitor.
+#[derive(Debug, Clone, Copy)]
+pub struct VisitorTimings {
+    /// For a whole head.
+    pub header: Duration,
+    /// Between two requests.
+    pub keep_alive: Duration,
+    /// Without progress of a body, inwards or outwards.
+    pub stall: Duration,
 }
 
 /// Names requests: random per start, then counted.
 pub struct RequestIds {
     prefix: u64,
     next: AtomicU64,
+    /// Marks what went through this very process.
+    loop_mark: String,
 }
 
 impl RequestIds {
     #[must_use]
     pub fn new(prefix: u64) -> Self {
-        Self { prefix, next: AtomicU64::new(0) }
+        Self { prefix, next: AtomicU64::new(0), loop_mark: format!("{:016x}", prefix.rotate_left(32)) }
     }
 
     fn next(&self) -> String {
         format!("{:016x}{:012x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// What all workers share.
+pub struct ProxyContext {
+    pub settings: ProxySettings,
+    pub metrics: Arc<Metrics>,
+    pub request_ids: RequestIds,
+}
+
+/// What the connections of one thread share.
+pub(crate) struct Worker {
+    context: Arc<ProxyContext>,
+    pub log: AccessLog,
+    pub buffers: Buffers,
+    lines: Lines,
+}
+
+impl Worker {
+    pub fn new(context: Arc<ProxyContext>, log: AccessLog) -> Self {
+        Self { context, log, buffers: Buffers::default(), lines: Lines::default() }
+    }
+
+    fn settings(&self) -> &ProxySettings {
+        &self.context.settings
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.context.metrics
+    }
 
     /// Marks what went through this very process.
-    fn loop_mark(&self) -> HeaderValue {
-        HeaderValue::from_str(&format!("{:016x}", self.prefix.rotate_left(32)))
-            .unwrap_or(HeaderValue::from_static("proxima"))
+    fn loop_mark(&self) -> &str {
+        &self.context.request_ids.loop_mark
+    }
+
+    fn request_ids(&self) -> &RequestIds {
+        &self.context.request_ids
     }
 }
 
-/// One visitor's connection to one listener.
-pub struct Visit {
-    pub context: Arc<ProxyContext>,
-    pub upstream: Arc<ArcSwap<Upstream>>,
-    pub connection: Arc<ConnState>,
-    /// The visitor: of the TCP peer, IPv4-mapped addresses unmapped (invariant 4).
-    pub client: IpAddr,
-    /// When the listener's drain is over.
+/// Room for beginnings of log lines, used again and again.
+#[derive(Default)]
+struct Lines(RefCell<Vec<Vec<u8>>>);
+
+impl Lines {
+    fn get(&self) -> Vec<u8> {
+        self.0.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn put(&self, mut line: Vec<u8>) {
+        const KEPT: usize = 256;
+        const LONGEST: usize = 4096;
+        line.clear();
+        let mut kept = self.0.borrow_mut();
+        if kept.len() < KEPT && line.capacity() <= LONGEST {
+            kept.push(line);
+        }
+    }
+}
+
+/// One port as one worker serves it.
+pub(crate) struct Port {
+    backend: Arc<ArcSwap<Backend>>,
+    pool: RefCell<Rc<Pool>>,
+    /// The port is closed: connections end after what they are at.
+    pub closing: CancellationToken,
+    /// The drain is over.
     pub kill: CancellationToken,
 }
 
-impl Visit {
-    /// Answers one request. Never fails: a failure is an answer too.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
-        let context = &self.context;
-        context.metrics.requests.increment();
-        let progress = Arc::new(Progress::default());
-        let upstream = self.upstream.load_full();
-        let mut record = Record::new(self, &request, &upstream, Arc::clone(&progress));
-        let accept = request.headers().get(http::header::ACCEPT).cloned();
-        match self.forward(request, &upstream, &progress, &mut record).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.connection.no_upgrade();
-                refusal.count(&context.metrics);
-                refusal.into_response(record, accept.as_ref())
-            }
-        }
+impl Port {
+    pub fn new(
+        backend: Arc<ArcSwap<Backend>>,
+        metrics: &Arc<Metrics>,
+        closing: CancellationToken,
+        kill: CancellationToken,
+    ) -> Self {
+        let pool = RefCell::new(Rc::new(Pool::new(backend.load_full(), Arc::clone(metrics))));
+        Self { backend, pool, closing, kill }
     }
 
-    async fn forward(
-        &self,
-        mut request: Request<Incoming>,
-        upstream: &Arc<Upstream>,
-        progress: &Arc<Progress>,
-        record: &mut Record,
-    ) -> Result<Response<AnswerBody>, Refusal> {
-        let target = Target::of(&request)?;
-        let loop_mark = self.context.request_ids.loop_mark();
-        if request.headers().get_all(headers::LOOP_MARK).iter().any(|mark| mark == loop_mark) {
-            return Err(Refusal::Loop);
+    /// The connections to the backend that is configured now.
+    fn pool(&self, metrics: &Arc<Metrics>) -> Rc<Pool> {
+        let backend = self.backend.load();
+        let mut pool = self.pool.borrow_mut();
+        if !Arc::ptr_eq(&pool.backend, &backend) {
+            *pool = Rc::new(Pool::new(Arc::clone(&backend), Arc::clone(metrics)));
         }
-        let upgrade = headers::upgrade(&request);
-        if upgrade.is_none() {
-            self.connection.no_upgrade();
-        }
-        let on_upgrade = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-        let host = target.host.unwrap_or_else(|| upstream.host().clone());
-        let hop = Hop { client: self.client, host, request_id: record.request_id(), loop_mark, upgrade };
-        let outgoing = outgoing(request, target.path_and_query, &hop, progress, &self.context.metrics)?;
-        let response = upstream.send(outgoing, progress).await.map_err(|error| self.refuse(error, record))?;
-
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(on_upgrade) = on_upgrade else {
-                return Err(Refusal::Backend("switched protocols without being asked".to_owned()));
-            };
-            return Ok(upgrade::tunnel(self, on_upgrade, response, record.take()));
-        }
-        self.connection.no_upgrade();
-        let (mut parts, body) = response.into_parts();
-        headers::clean_response(&mut parts.headers, record.request_id());
-        parts.version = Version::HTTP_11;
-        record.answered(parts.status);
-        Ok(Response::from_parts(parts, AnswerBody::backend(body, record.take())))
+        Rc::clone(&pool)
     }
-
-    fn refuse(&self, error: SendError, record: &Record) -> Refusal {
-        match error {
-            SendError::Visitor(why) => Refusal::Body(why),
-            SendError::ConnectTimeout | SendError::HeaderTimeout => {
-                record.backend_failed(&error);
-                Refusal::BackendTimeout
-            }
-            SendError::Connect(_) | SendError::Response(_) => {
-                record.backend_failed(&error);
-                Refusal::Backend(error.to_string())
-            }
-        }
-    }
-}
-
-/// The request as the backend sees it: its own head, the visitor's body.
-fn outgoing(
-    request: Request<Incoming>,
-    path_and_query: PathAndQuery,
-    hop: &Hop,
-    progress: &Arc<Progress>,
-    metrics: &Arc<Metrics>,
-) -> Result<Request<RequestBody>, Refusal> {
-    let (parts, body) = request.into_parts();
-    let mut outgoing = Request::new(RequestBody::of_visitor(body, Arc::clone(progress), Arc::clone(metrics)));
-    *outgoing.method_mut() = parts.method;
-    *outgoing.uri_mut() = path_and_query.into();
-    *outgoing.headers_mut() = parts.headers;
-    headers::forward_request(outgoing.headers_mut(), hop)?;
-    Ok(outgoing)
 }

@@ -1,14 +1,14 @@
 //! Every way in which the gateway answers for itself, and the status of each.
 
-use super::access::Record;
-use super::body::AnswerBody;
 use super::{error_page, headers};
 use crate::metrics::Metrics;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::StatusCode;
+use proxima_http1::{Method, Violation};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("{0}")]
+    Head(Violation),
     #[error("missing, repeated or malformed Host")]
     Host,
     #[error("malformed request target")]
@@ -28,7 +28,12 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Host | Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Head(Violation::HeadTooLong | Violation::TooManyFields) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            Self::Head(Violation::RequestLineTooLong) => StatusCode::URI_TOO_LONG,
+            Self::Head(Violation::Version) => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Head(_) | Self::Host | Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Backend(_) => StatusCode::BAD_GATEWAY,
@@ -36,8 +41,9 @@ impl Refusal {
         }
     }
 
-    fn is_visitors(&self) -> bool {
-        matches!(self, Self::Host | Self::Target | Self::Method | Self::Body(_))
+    /// After what the visitor did wrong nothing more is read of him.
+    pub(super) fn is_visitors(&self) -> bool {
+        !matches!(self, Self::Loop | Self::Backend(_) | Self::BackendTimeout)
     }
 
     pub(super) fn count(&self, metrics: &Metrics) {
@@ -47,24 +53,36 @@ impl Refusal {
         }
     }
 
-    /// The visitor's page says nothing of the reason: that is for the log.
-    pub(super) fn into_response(self, mut record: Record, accept: Option<&HeaderValue>) -> Response<AnswerBody> {
+    /// Writes the whole answer; how long its body is. It says nothing of the reason: that is for the log.
+    pub(super) fn push(&self, out: &mut Vec<u8>, asked: Asked<'_>, keep: bool) -> u64 {
         let status = self.status();
-        record.refused(status, self.to_string());
-        let id = record.request_id();
-        let (content_type, page) = error_page::render(status, id.to_str().unwrap_or_default(), accept);
-        let mut response = Response::new(AnswerBody::page(page, record));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, content_type);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(headers::REQUEST_ID, id);
-        if self == Self::Method {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        let (content_type, page) = error_page::render(status, asked.request_id, asked.accept);
+        headers::push_status(out, status.as_u16());
+        let mut line = |name: &str, value: &str| headers::push_line(out, name.as_bytes(), value.as_bytes());
+        line("Content-Type", content_type);
+        line("Content-Length", &page.len().to_string());
+        line("Cache-Control", "no-store");
+        line("X-Request-Id", asked.request_id);
+        if *self == Self::Method {
+            line("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         }
-        if self.is_visitors() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if !keep {
+            line("Connection", "close");
         }
-        response
+        out.extend_from_slice(b"\r\n");
+        if asked.method == Method::Head {
+            return 0;
+        }
+        out.extend_from_slice(page.as_bytes());
+        page.len() as u64
     }
+}
+
+/// What of a request its refusal depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub method: Method,
+    pub request_id: &'a str,
+    /// Its `Accept`.
+    pub accept: &'a str,
 }

@@ -1,54 +1,61 @@
 //! What a request asks for, and whether it says so unambiguously (RFC 9112 section 3.2).
 
 use super::refusal::Refusal;
-use http::header::HOST;
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::uri::Authority;
+use proxima_http1::{Known, Method, RequestHead, Version};
 
-pub(super) struct Target {
-    /// As the visitor sent it; of an absolute-form target, that target's (section 3.2.2). `None`
-    /// for HTTP/1.0 without one.
-    pub host: Option<HeaderValue>,
-    pub path_and_query: PathAndQuery,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    /// As the visitor sent it; of an absolute-form target, that target's (section 3.2.2). `None` for HTTP/1.0 without one.
+    pub host: Option<&'a [u8]>,
+    /// Path and query, in up to two parts.
+    pub path: [&'a [u8]; 2],
 }
 
-impl Target {
-    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+impl<'a> Target<'a> {
+    pub(super) fn of(head: &'a RequestHead) -> Result<Self, Refusal> {
+        if matches!(head.method, Method::Connect | Method::Trace) {
             return Err(Refusal::Method);
         }
-        let host = host(request.headers(), request.version())?;
-        let uri = request.uri();
-        match (uri.scheme_str(), uri.authority()) {
-            (None, None) => Ok(Self { host, path_and_query: path(uri)? }),
-            (Some("http" | "https"), Some(authority)) => {
-                check_authority(authority.as_str())?;
-                let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Target)?;
-                Ok(Self { host: Some(host), path_and_query: path(uri)? })
-            }
-            _ => Err(Refusal::Target),
+        let host = host(head)?;
+        let target = head.target();
+        if target.contains(&b'#') {
+            return Err(Refusal::Target);
         }
+        if target.starts_with(b"/") || (target == b"*" && head.method == Method::Options) {
+            return Ok(Self { host, path: [target, b""] });
+        }
+        let rest = after_scheme(target).ok_or(Refusal::Target)?;
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        check_authority(authority)?;
+        Ok(Self { host: Some(authority), path: if path.starts_with(b"/") { [path, b""] } else { [b"/", path] } })
     }
 }
 
-fn path(uri: &Uri) -> Result<PathAndQuery, Refusal> {
-    uri.path_and_query().cloned().ok_or(Refusal::Target)
+fn after_scheme(target: &[u8]) -> Option<&[u8]> {
+    [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
 }
 
 /// Exactly one on HTTP/1.1, at most one on HTTP/1.0 (section 3.2).
-fn host(headers: &HeaderMap, version: Version) -> Result<Option<HeaderValue>, Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
+fn host(head: &RequestHead) -> Result<Option<&[u8]>, Refusal> {
+    let mut hosts = head.fields().iter().filter(|line| line.known == Known::Host);
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            check_authority(host.to_str().map_err(|_| Refusal::Host)?)?;
-            Ok(Some(host.clone()))
-        }
-        (None, None) if version == Version::HTTP_10 => Ok(None),
+        (Some(host), None) => check_authority(host.value).map(|()| Some(host.value)),
+        (None, None) if head.version == Version::Http10 => Ok(None),
         _ => Err(Refusal::Host),
     }
 }
 
-fn check_authority(text: &str) -> Result<(), Refusal> {
+fn check_authority(text: &[u8]) -> Result<(), Refusal> {
+    // As nearly all are: a name, or an IPv4 address.
+    if !text.is_empty() && text.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
+        return Ok(());
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Refusal::Host)?;
     let authority: Authority = text.parse().map_err(|_| Refusal::Host)?;
     if authority.host().is_empty() || text.contains('@') { Err(Refusal::Host) } else { Ok(()) }
 }
@@ -56,38 +63,54 @@ fn check_authority(text: &str) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxima_http1::Limits;
 
-    fn target(method: &str, uri: &str, hosts: &[&str], version: Version) -> Result<(Option<String>, String), Refusal> {
-        let mut request = Request::builder().method(method).uri(uri).version(version);
-        for host in hosts {
-            request = request.header(HOST, *host);
-        }
-        let target = Target::of(&request.body(()).expect("a request"))?;
-        let host = target.host.map(|host| host.to_str().expect("text").to_owned());
-        Ok((host, target.path_and_query.to_string()))
+    const LIMITS: Limits = Limits { bytes: 4096, request_line: 1024, fields: 16 };
+
+    fn target(line: &str, hosts: &[&str]) -> Result<(Option<String>, String), Refusal> {
+        let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
+        let mut head = RequestHead::default();
+        head.parse(format!("{line}\r\n{hosts}\r\n").as_bytes(), &LIMITS).expect("a head");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Target::of(&head).map(|target| (target.host.map(text), target.path.map(text).concat()))
     }
 
     #[test]
-    fn the_host_stays_as_sent_and_an_absolute_target_wins() {
-        let ok = |uri, hosts: &[&str]| target("GET", uri, hosts, Version::HTTP_11).expect("accepted");
-        assert_eq!(ok("/a?b=c", &["Example.com:81"]), (Some("Example.com:81".to_owned()), "/a?b=c".to_owned()));
-        assert_eq!(ok("http://b.test/x", &["a.test"]), (Some("b.test".to_owned()), "/x".to_owned()));
-        assert_eq!(ok("http://b.test", &["a.test"]).1, "/");
-        let asterisk = target("OPTIONS", "*", &["a.test"], Version::HTTP_11).expect("accepted");
-        assert_eq!(asterisk.1, "*");
-        assert_eq!(target("GET", "/", &[], Version::HTTP_10).expect("accepted").0, None);
+    fn forms_of_targets() {
+        let is = |line, hosts: &[&str], host: Option<&str>, path: &str| {
+            assert_eq!(target(line, hosts), Ok((host.map(str::to_owned), path.to_owned())), "{line}");
+        };
+        is("GET /a?b HTTP/1.1", &["x.test"], Some("x.test"), "/a?b");
+        is("GET /a HTTP/1.1", &["[::1]:8080"], Some("[::1]:8080"), "/a");
+        is("GET /a HTTP/1.1", &["x_y.test:81"], Some("x_y.test:81"), "/a");
+        is("GET http://b.test/x?y HTTP/1.1", &["a.test"], Some("b.test"), "/x?y");
+        is("GET HTTP://b.test HTTP/1.1", &["a.test"], Some("b.test"), "/");
+        is("GET http://b.test?q HTTP/1.1", &["a.test"], Some("b.test"), "/?q");
+        is("OPTIONS * HTTP/1.1", &["a"], Some("a"), "*");
+        is("GET / HTTP/1.0", &[], None, "/");
+        is("GET //b.test/ HTTP/1.1", &["a"], Some("a"), "//b.test/");
     }
 
     #[test]
-    fn missing_doubled_and_bad_hosts_are_refused() {
-        for hosts in [&[][..], &["a", "b"], &["a", "a"], &["u@a"], &["a b"], &[""], &["a/b"]] {
-            assert!(matches!(target("GET", "/", hosts, Version::HTTP_11), Err(Refusal::Host)), "{hosts:?}");
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for (line, hosts, refusal) in [
+            ("GET / HTTP/1.1", &[][..], Refusal::Host),
+            ("GET / HTTP/1.1", &["a", "a"], Refusal::Host),
+            ("GET / HTTP/1.1", &[""], Refusal::Host),
+            ("GET / HTTP/1.1", &["a b"], Refusal::Host),
+            ("GET / HTTP/1.1", &["a@b"], Refusal::Host),
+            ("GET / HTTP/1.1", &["a/b"], Refusal::Host),
+            ("GET / HTTP/1.0", &["a", "b"], Refusal::Host),
+            ("GET http://u:p@b/ HTTP/1.1", &["a"], Refusal::Host),
+            ("GET http:///x HTTP/1.1", &["a"], Refusal::Host),
+            ("GET ftp://b/ HTTP/1.1", &["a"], Refusal::Target),
+            ("GET b.test:80 HTTP/1.1", &["a"], Refusal::Target),
+            ("GET * HTTP/1.1", &["a"], Refusal::Target),
+            ("GET /a#b HTTP/1.1", &["a"], Refusal::Target),
+            ("CONNECT b.test:80 HTTP/1.1", &["a"], Refusal::Method),
+            ("TRACE / HTTP/1.1", &["a"], Refusal::Method),
+        ] {
+            assert_eq!(target(line, hosts), Err(refusal), "{line} {hosts:?}");
         }
-        assert!(matches!(target("GET", "/", &["a", "b"], Version::HTTP_10), Err(Refusal::Host)));
-        assert!(matches!(target("GET", "http://u:p@b/", &["a"], Version::HTTP_11), Err(Refusal::Host)));
-        assert!(matches!(target("GET", "ftp://b/", &["a"], Version::HTTP_11), Err(Refusal::Target)));
-        assert!(matches!(target("GET", "b.test:80", &["a"], Version::HTTP_11), Err(Refusal::Target)));
-        assert!(matches!(target("CONNECT", "b.test:80", &["a"], Version::HTTP_11), Err(Refusal::Method)));
-        assert!(matches!(target("TRACE", "/", &["a"], Version::HTTP_11), Err(Refusal::Method)));
     }
 }
