@@ -7,11 +7,9 @@ use crate::world::Shared;
 use proxima_gateway::agent::judge::StopReason;
 use proxima_gateway::agent::store::StateDir;
 use proxima_gateway::agent::{Agent, Equipment};
-use proxima_gateway::listen::{ListenSettings, Listeners, VisitorTimings};
+use proxima_gateway::listen::{ListenSettings, Listeners, Workers};
 use proxima_gateway::manage::desk::Desk;
 use proxima_gateway::metrics::Metrics;
-use proxima_gateway::proxy::{ProxyContext, RequestIds};
-use proxima_gateway::upstream::BackendTimings;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::pin::pin;
@@ -109,21 +107,7 @@ fn equipment(shared: &Shared, gateway: usize, life: u64, metrics: &Arc<Metrics>)
 
 /// Of no ports: what is served is not this simulation's matter, only whether.
 fn listeners(metrics: &Arc<Metrics>) -> Listeners {
-    let second = Duration::from_secs(1);
-    let settings = ListenSettings {
-        address: None,
-        max_connections: 1,
-        drain: second,
-        visitor: VisitorTimings { header: second, keep_alive: second, stall: second },
-        backend: BackendTimings { connect: second, header: second },
-    };
-    let context = Arc::new(ProxyContext {
-        metrics: Arc::clone(metrics),
-        access_log: false,
-        request_ids: RequestIds::new(0),
-        tunnel_idle: second,
-        tasks: TaskTracker::new(),
-    });
-    let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-    Listeners::new(settings, context, tokio::runtime::Handle::current(), stop, kill)
+    let settings = ListenSettings { address: None, max_connections: 1, drain: Duration::from_secs(1) };
+    let ends = (CancellationToken::new(), CancellationToken::new());
+    Listeners::new(settings, Arc::clone(metrics), Arc::new(Workers::default()), TaskTracker::new(), ends)
 }

@@ -33,7 +33,8 @@ pub(super) struct Opening {
     pub open: TaskTrackerToken,
 }
 
-/// All of them. They end when this is dropped, and what they still do is cut.
+/// All of them, by default none. They end when this is dropped, and what they still do is cut.
+#[derive(Default)]
 pub struct Workers(Vec<Thread>);
 
 struct Thread {
