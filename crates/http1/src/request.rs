@@ -66,9 +66,12 @@ impl RequestHead {
     pub fn parse(&mut self, head: &[u8], limits: &Limits) -> Result<(), Violation> {
         let mut room: Room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
-        let whole = parsed
-            .parse_with_uninit_headers(head, &mut room)
-            .map_err(|error| violation(error, Violation::RequestLine))?;
+        let whole = parsed.parse_with_uninit_headers(head, &mut room).map_err(|error| {
+            match violation(error, Violation::RequestLine) {
+                Violation::Version if !names_a_version(head) => Violation::RequestLine,
+                violation => violation,
+            }
+        })?;
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
             return Err(Violation::RequestLine);
         };
@@ -81,6 +84,9 @@ impl RequestHead {
         self.target_range = within(head, target.as_bytes());
         self.fields.fill(head, parsed.headers, limits)?;
         self.said = Said::by(&self.fields)?;
+        if self.fields.iter().any(|line| poses_as_framing(line.name)) {
+            return Err(Violation::Name);
+        }
         // Nobody who speaks HTTP/1.0 knows of it: one of two parsers would see no body (RFC 9112 section 6.1).
         if self.said.chunked && self.version == Version::Http10 {
             return Err(Violation::TransferEncoding);
@@ -119,6 +125,27 @@ impl RequestHead {
     pub fn shrink(&mut self) {
         self.fields.shrink();
     }
+}
+
+/// Whether the first line is three words, the last of them some version of HTTP (RFC 9112 section 2.3).
+fn names_a_version(head: &[u8]) -> bool {
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    matches!(words[..], [_, _, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// `Content_Length` and the like: CGI and WSGI make one name of both spellings, and would see another end of the body.
+fn poses_as_framing(name: &[u8]) -> bool {
+    let same = |framing: &[u8]| {
+        framing.len() == name.len()
+            && name.contains(&b'_')
+            && framing
+                .iter()
+                .zip(name)
+                .all(|(one, byte)| *one == if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() })
+    };
+    same(b"content-length") || same(b"transfer-encoding")
 }
 
 pub(crate) fn keeps_alive(fields: &Fields, version: Version) -> bool {
@@ -188,6 +215,8 @@ mod tests {
             ("Transfer-Encoding: \u{b}chunked\r\n", Violation::Byte),
             ("Transfer-Encoding: chunked;q=1\r\n", Violation::TransferEncoding),
             ("Transfer-Encoding:\r\n", Violation::TransferEncoding),
+            ("Transfer_Encoding: chunked\r\n", Violation::Name),
+            ("CONTENT_LENGTH: 1\r\n", Violation::Name),
         ] {
             assert_eq!(with(lines).map(|head| head.framing()), Err(violation), "{lines:?}");
         }
@@ -201,12 +230,12 @@ mod tests {
             ("GET  / HTTP/1.1\r\n\r\n", Violation::RequestLine),
             ("GET /\r\n\r\n", Violation::RequestLine),
             (" GET / HTTP/1.1\r\n\r\n", Violation::RequestLine),
-            ("GET / a HTTP/1.1\r\n\r\n", Violation::Version),
+            ("GET / a HTTP/1.1\r\n\r\n", Violation::RequestLine),
             ("GET / HTTP/1.1 \r\n\r\n", Violation::LineEnd),
             ("GET /\t HTTP/1.1\r\n\r\n", Violation::RequestLine),
             ("GET / HTTP/2.0\r\n\r\n", Violation::Version),
             ("GET / HTTP/1.2\r\n\r\n", Violation::Version),
-            ("GET / http/1.1\r\n\r\n", Violation::Version),
+            ("GET / http/1.1\r\n\r\n", Violation::RequestLine),
             ("G@T / HTTP/1.1\r\n\r\n", Violation::RequestLine),
             ("GET / HTTP/1.1\r\nA : b\r\n\r\n", Violation::Name),
             ("GET / HTTP/1.1\r\nA\r\n\r\n", Violation::Name),

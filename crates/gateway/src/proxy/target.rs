@@ -1,8 +1,8 @@
 //! What a request asks for, and whether it says so unambiguously (RFC 9112 section 3.2).
 
 use super::refusal::Refusal;
-use http::uri::Authority;
 use proxima_http1::{Known, Method, RequestHead, Version};
+use std::net::Ipv6Addr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target<'a> {
@@ -50,14 +50,25 @@ fn host(head: &RequestHead) -> Result<Option<&[u8]>, Refusal> {
     }
 }
 
+/// A name or an address, and perhaps a port (RFC 3986 section 3.2), without what nobody uses in names: user names, commas, quotes.
 fn check_authority(text: &[u8]) -> Result<(), Refusal> {
-    // As nearly all are: a name, or an IPv4 address.
-    if !text.is_empty() && text.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
-        return Ok(());
-    }
-    let text = std::str::from_utf8(text).map_err(|_| Refusal::Host)?;
-    let authority: Authority = text.parse().map_err(|_| Refusal::Host)?;
-    if authority.host().is_empty() || text.contains('@') { Err(Refusal::Host) } else { Ok(()) }
+    let (host_is_good, rest) = match text.strip_prefix(b"[") {
+        Some(inside) => {
+            let end = inside.iter().position(|&byte| byte == b']').ok_or(Refusal::Host)?;
+            let address = std::str::from_utf8(&inside[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+            (address.is_some(), &inside[end + 1..])
+        }
+        None => {
+            let (host, rest) = text.split_at(text.iter().position(|&byte| byte == b':').unwrap_or(text.len()));
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~' | b'%');
+            (!host.is_empty() && host.iter().all(plain), rest)
+        }
+    };
+    let port_is_good = match rest.strip_prefix(b":") {
+        None => rest.is_empty(),
+        Some(port) => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+    };
+    if host_is_good && port_is_good { Ok(()) } else { Err(Refusal::Host) }
 }
 
 #[cfg(test)]
@@ -100,6 +111,10 @@ mod tests {
             ("GET / HTTP/1.1", &["a b"], Refusal::Host),
             ("GET / HTTP/1.1", &["a@b"], Refusal::Host),
             ("GET / HTTP/1.1", &["a/b"], Refusal::Host),
+            ("GET / HTTP/1.1", &["a:b"], Refusal::Host),
+            ("GET / HTTP/1.1", &["a,b"], Refusal::Host),
+            ("GET / HTTP/1.1", &["[a]"], Refusal::Host),
+            ("GET / HTTP/1.1", &["[::1]x"], Refusal::Host),
             ("GET / HTTP/1.0", &["a", "b"], Refusal::Host),
             ("GET http://u:p@b/ HTTP/1.1", &["a"], Refusal::Host),
             ("GET http:///x HTTP/1.1", &["a"], Refusal::Host),

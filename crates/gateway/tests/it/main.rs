@@ -3,6 +3,7 @@
 
 mod commands;
 mod configs;
+mod desync;
 mod faults;
 mod lifecycle;
 mod management;
