@@ -284,7 +284,7 @@ async fn converse(
     let (towards, keep) = towards(request, framing, closes);
     to_visitor.clear();
     headers::push_response(to_visitor, response, towards, &record.request_id);
-    let mut rest = Body::new(framing);
+    let (mut rest, shown) = (Body::new(framing), Cell::new(false));
     let source = Source {
         stream: &link.stream,
         buffer: from_backend.buffer,
@@ -293,14 +293,7 @@ async fn converse(
         patience: None,
         waits: &|_| {},
     };
-    let sink = Sink {
-        stream,
-        out: to_visitor,
-        chunked: towards.chunked,
-        patience: stall,
-        count: &sent,
-        begun: &Cell::new(true),
-    };
+    let sink = Sink { stream, out: to_visitor, chunked: towards.chunked, patience: stall, count: &sent, begun: &shown };
     let answered = alongside(&mut sending, carry(source, sink, from_backend.timer)).await;
     let answered = answered.unwrap_or_else(|why| {
         record.note(format!("the request's body broke off: {why}"));
@@ -308,6 +301,7 @@ async fn converse(
     });
     match &answered {
         Ok(()) => record.outcome.set(Outcome::Complete),
+        Err(Broken::Source(why)) if !shown.get() => return Err(Failed::Refused(Refusal::Backend(why.clone()))),
         Err(Broken::Source(why)) => {
             record.outcome.set(Outcome::BackendBrokeOff);
             record.note(why.clone());

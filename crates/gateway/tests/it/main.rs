@@ -5,6 +5,7 @@ mod commands;
 mod configs;
 mod desync;
 mod faults;
+mod hostile;
 mod lifecycle;
 mod management;
 mod proxying;
