@@ -13,17 +13,11 @@ pub struct Scan {
     line: usize,
     /// Empty lines before the first.
     empty: u8,
-    /// The length of the first line, once it has ended.
-    first: Option<usize>,
+    /// The first line has ended.
+    first: bool,
 }
 
 impl Scan {
-    /// Whether a byte of the head's first line has come.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.first.is_some() || self.scanned > self.line
-    }
-
     /// Looks at what came; `bytes` begin where they began before. Returns where the head begins and ends, once it does.
     ///
     /// # Errors
@@ -31,33 +25,33 @@ impl Scan {
     pub fn look(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, Violation> {
         while let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
             let end = self.scanned + found;
-            if end == self.line || bytes[end - 1] != b'\r' {
-                return Err(Violation::LineEnd);
+            let line = bytes[self.line..end].strip_suffix(b"\r");
+            // In the order in which it shows when it trickles in: too long before badly ended.
+            if !self.first {
+                Self::first_within(line.map_or(end - self.line, <[u8]>::len), limits)?;
             }
-            let (begin, length) = (self.line, end - 1 - self.line);
+            Self::within(end - 2 * usize::from(self.empty), limits)?;
+            let length = line.ok_or(Violation::LineEnd)?.len();
             self.scanned = end + 1;
             self.line = self.scanned;
             match (length, self.first) {
-                (0, None) => {
+                (0, false) => {
                     self.empty += 1;
                     if self.empty > EMPTY_LINES {
                         return Err(Violation::RequestLine);
                     }
                 }
-                (0, Some(_)) => {
+                (0, true) => {
                     let start = 2 * usize::from(self.empty);
                     Self::within(self.scanned - start, limits)?;
                     return Ok(Some((start, self.scanned)));
                 }
-                (_, None) => {
-                    Self::first_within(length, limits)?;
-                    self.first = Some(begin);
-                }
-                (_, Some(_)) => {}
+                (_, false) => self.first = true,
+                (_, true) => {}
             }
         }
         self.scanned = bytes.len();
-        if self.first.is_none() {
+        if !self.first {
             let half_an_end = usize::from(bytes[self.line..].ends_with(b"\r"));
             Self::first_within(self.scanned - self.line - half_an_end, limits)?;
         }
@@ -111,15 +105,7 @@ mod tests {
         assert_eq!(look(b"GET / HTTP/1.1\r\na: b\nc"), Err(Violation::LineEnd));
         assert_eq!(look(b"\r\n\r\n\r\n"), Err(Violation::RequestLine));
         assert_eq!(look(b"GET /longer-than-that"), Err(Violation::RequestLineTooLong));
+        assert_eq!(look(b"GET /longer-than-that\nX"), Err(Violation::RequestLineTooLong), "what shows first is said");
         assert_eq!(look(&[b"GET / HTTP/1.1\r\na: ".as_slice(), &[b'x'; 50]].concat()), Err(Violation::HeadTooLong));
-    }
-
-    #[test]
-    fn a_head_begins_with_its_first_byte() {
-        let mut scan = Scan::default();
-        for (bytes, begun) in [(&b""[..], false), (b"\r\n", false), (b"\r\nG", true)] {
-            scan.look(bytes, &LIMITS).expect("well formed");
-            assert_eq!(scan.has_begun(), begun, "{bytes:?}");
-        }
     }
 }
