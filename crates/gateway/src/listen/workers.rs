@@ -106,6 +106,8 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Opening>)
             }
         };
         let port = Rc::new(Port::new(backend, worker.metrics(), closing, kill));
+        let swept = Rc::clone(&port);
+        tokio::task::spawn_local(async move { swept.sweep().await });
         let accepting = accept(socket, Rc::clone(&worker), port, slots, tasks.clone());
         tokio::task::spawn_local(tasks.track_future(async move {
             accepting.await;

@@ -157,6 +157,14 @@ impl Port {
         Self { backend, pool, closing, kill }
     }
 
+    /// Closes connections to the backend that rest for too long, until the port closes.
+    pub async fn sweep(&self) {
+        const EVERY: Duration = Duration::from_secs(10);
+        while tokio::time::timeout(EVERY, self.closing.cancelled()).await.is_err() {
+            self.pool.borrow().sweep();
+        }
+    }
+
     /// The connections to the backend that is configured now.
     fn pool(&self, metrics: &Arc<Metrics>) -> Rc<Pool> {
         let backend = self.backend.load();

@@ -90,6 +90,11 @@ impl Pool {
         }
     }
 
+    /// Closes those that nobody took for too long, or that their backend has ended.
+    pub fn sweep(&self) {
+        self.idle.borrow_mut().retain(|idle| idle.since.elapsed() < IDLE && idle.stream.is_quiet());
+    }
+
     pub async fn connect(&self, limit: Duration) -> Result<Stream, ConnectError> {
         let connecting = connect::connect(&self.backend.url, &self.backend.names);
         let tcp =
@@ -101,5 +106,60 @@ impl Pool {
             )?;
         self.metrics.backend_connections_opened.increment();
         Ok(Stream::new(tcp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use tokio::net::TcpListener;
+
+    fn pool(listener: &TcpListener) -> Pool {
+        let address = listener.local_addr().expect("bound");
+        let url = BackendUrl::parse(&format!("http://{address}")).expect("a URL");
+        Pool::new(Arc::new(Backend::new(url)), Arc::default())
+    }
+
+    async fn connected(pool: &Pool, listener: &TcpListener) -> (Stream, tokio::net::TcpStream) {
+        let ours = pool.connect(Duration::from_secs(5)).await.expect("connected");
+        (ours, listener.accept().await.expect("accepted").0)
+    }
+
+    #[tokio::test]
+    async fn the_newest_is_taken_first_and_none_that_has_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let pool = pool(&listener);
+        let (older, _open) = connected(&pool, &listener).await;
+        let (newer, ended) = connected(&pool, &listener).await;
+        pool.put(older);
+        pool.put(newer);
+        drop(ended);
+        while pool.idle.borrow()[1].stream.is_quiet() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let taken = pool.take().expect("the older one");
+        assert!(pool.take().is_none() && taken.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn what_rests_too_long_is_closed_without_being_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let pool = pool(&listener);
+        let (ours, theirs) = connected(&pool, &listener).await;
+        pool.put(ours);
+        tokio::time::pause();
+        tokio::time::advance(IDLE / 2).await;
+        pool.sweep();
+        assert_eq!(pool.idle.borrow().len(), 1);
+        tokio::time::advance(IDLE).await;
+        pool.sweep();
+        assert!(pool.idle.borrow().is_empty());
+        tokio::time::resume();
+        theirs.readable().await.expect("its end");
+        assert!(
+            matches!(theirs.try_read(&mut [0; 1]), Ok(0))
+                || theirs.try_read(&mut [0; 1]).is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+        );
     }
 }
