@@ -71,6 +71,30 @@ test('a new password needs the old one, and signs out the other devices', async 
   await here.close();
 });
 
+test('what is typed while the rest of a page still loads stays', async () => {
+  const here = await annaPage();
+  const { page } = here;
+  /** @type {() => void} */
+  let answer = () => {};
+  const held = new Promise((resolve) => { answer = () => resolve(undefined); });
+  await page.route('**/api/v1/me/security', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto('/account/security');
+  await field(page, 'Current password').fill('a-first-password');
+  await field(page, 'New password').fill('a-second-password');
+  const change = button(page, 'Change password');
+  const before = await change.boundingBox();
+  answer();
+  await visible(page.getByText('Your password alone signs you in'));
+  assert.equal(await field(page, 'Current password').inputValue(), 'a-first-password');
+  assert.equal(await field(page, 'New password').inputValue(), 'a-second-password');
+  assert.deepEqual(await change.boundingBox(), before, 'and no button moved away from under the pointer');
+  here.problems.assertNone();
+  await here.close();
+});
+
 test('an admin signs somebody out everywhere, after proving who asks', async () => {
   const dora = await world.admin.createCustomer('dora');
   const who = { username: 'dora', password: CUSTOMER_PASSWORD };

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState, type ReactNode } from 'react';
+import { useState } from 'react';
 import { securityQuery, useRefreshMe } from '@/api/access';
 import type { Security } from '@/api/types';
 import { Dialog } from '@/components/Dialog';
@@ -21,24 +21,22 @@ import { RecoveryCodesCard } from './RecoveryCodesCard';
 import classes from './security.module.css';
 import { TotpSetup } from './TotpSetup';
 
+/** Nothing that arrives late moves the form, or takes away what was typed into it. */
 export function SecurityPage() {
   const me = useMe();
   const security = useQuery(securityQuery);
-  const password = (
-    <Section title="Change password">
-      <PasswordForm username={me.username} />
-    </Section>
-  );
   return (
     <>
       <PageHeader title="Security" purpose="How you sign in, and where you are signed in." />
       <AccountTabs />
       <div className={classes.stack}>
-        {security.data !== undefined ? (
-          <Factors security={security.data} password={password} />
-        ) : (
-          <div className={account.cards}>
-            {password}
+        <div className={account.cards}>
+          <Section title="Change password">
+            <PasswordForm username={me.username} />
+          </Section>
+          {security.data !== undefined ? (
+            <Factors security={security.data} />
+          ) : (
             <Section title="Authenticator app">
               {security.isError ? (
                 <ErrorState what="How you sign in" error={security.error} onRetry={() => void security.refetch()} retrying={security.isFetching} />
@@ -46,8 +44,8 @@ export function SecurityPage() {
                 <LoadingLines />
               )}
             </Section>
-          </div>
-        )}
+          )}
+        </div>
         <SessionsCard />
       </div>
     </>
@@ -56,7 +54,7 @@ export function SecurityPage() {
 
 type Open = 'totp' | 'passkey' | { codes: string[] } | null;
 
-function Factors({ security, password }: { security: Security; password: ReactNode }) {
+function Factors({ security }: { security: Security }) {
   const refreshMe = useRefreshMe();
   const [open, setOpen] = useState<Open>(null);
   const has = security.totp !== null || security.passkeys.length > 0;
@@ -71,34 +69,33 @@ function Factors({ security, password }: { security: Security; password: ReactNo
   };
   return (
     <>
-      {!has && (
-        <Notice tone="info" title="Your password alone signs you in">
-          Add an authenticator app or a passkey, so that a password in wrong hands is not enough.
-        </Notice>
-      )}
-      <div className={account.cards}>
-        {password}
-        <div className={account.column}>
-          <AuthenticatorCard
-            security={security}
-            onSetUp={() => {
-              setOpen('totp');
-            }}
-          />
-          <RecoveryCodesCard
-            security={security}
-            onMade={(codes) => {
-              setOpen({ codes });
-            }}
-          />
-        </div>
+      <div className={account.column}>
+        {!has && (
+          <Notice tone="info" title="Your password alone signs you in">
+            Add an authenticator app or a passkey, so that a password in wrong hands is not enough.
+          </Notice>
+        )}
+        <AuthenticatorCard
+          security={security}
+          onSetUp={() => {
+            setOpen('totp');
+          }}
+        />
+        <RecoveryCodesCard
+          security={security}
+          onMade={(codes) => {
+            setOpen({ codes });
+          }}
+        />
       </div>
-      <PasskeysCard
-        security={security}
-        onAdd={() => {
-          setOpen('passkey');
-        }}
-      />
+      <div className={account.wide}>
+        <PasskeysCard
+          security={security}
+          onAdd={() => {
+            setOpen('passkey');
+          }}
+        />
+      </div>
       <Dialog opened={open === 'totp'} onClose={close} title="Set up an authenticator app" size={560}>
         <TotpSetup
           onCancel={close}
