@@ -4,7 +4,7 @@
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use proxima_bench::standin::StandIn;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -27,6 +27,9 @@ struct Args {
     /// Where their requests go
     #[arg(long, value_name = "URL", required_unless_present = "config")]
     backend: Option<String>,
+    /// Speak TLS with this certificate chain and private key, in PEM
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], conflicts_with = "config")]
+    tls: Option<Vec<PathBuf>>,
     /// A whole configuration (JSON, as `proxima-dashboard export-gateway-config` prints it) instead of --backend
     #[arg(long, value_name = "FILE", conflicts_with = "backend")]
     config: Option<PathBuf>,
@@ -51,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
 async fn serve(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let config = match (&args.config, &args.backend) {
         (Some(file), _) => serde_json::from_slice(&std::fs::read(file).with_context(|| file.display().to_string())?)?,
-        (None, backend) => json!({ "listeners": [{ "port": args.listen.port(), "backendUrl": backend }] }),
+        (None, backend) => configuration(args.listen.port(), backend.as_deref(), args.tls.as_deref())?,
     };
     let stand_in = StandIn::new(&config)?;
     let identity = stand_in.identity(stand_in.start()?)?;
@@ -72,7 +75,8 @@ async fn serve(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let running = async {
         accepts(args.listen).await?;
         let pid = gateway.id().unwrap_or_default();
-        writeln!(std::io::stderr(), "bench: serving at http://{} (pid {pid})", args.listen)?;
+        let scheme = if args.tls.is_some() { "https" } else { "http" };
+        writeln!(std::io::stderr(), "bench: serving at {scheme}://{} (pid {pid})", args.listen)?;
         Ok::<_, anyhow::Error>(gateway.wait().await?)
     };
     tokio::select! {
@@ -81,6 +85,15 @@ async fn serve(args: &Args, folder: &Path) -> anyhow::Result<()> {
         _ = interrupted.recv() => {}
     }
     end(&mut gateway).await.map(drop)
+}
+
+fn configuration(port: u16, backend: Option<&str>, tls: Option<&[PathBuf]>) -> anyhow::Result<Value> {
+    let mut listener = json!({ "port": port, "backendUrl": backend });
+    let Some([chain, key]) = tls else { return Ok(json!({ "listeners": [listener] })) };
+    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    listener["tls"] = json!({ "certificates": ["serve"] });
+    let source = json!({ "pem": { "chain": read(chain)?, "privateKey": read(key)? } });
+    Ok(json!({ "listeners": [listener], "certificates": [{ "name": "serve", "source": source }] }))
 }
 
 async fn accepts(address: SocketAddr) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use crate::binaries::{self, Binaries};
 use crate::command::{self, last_line};
 use crate::error::Error;
 use crate::layout::{Layout, make_private};
+use crate::memory;
 use crate::options::Options;
 use crate::settings;
 
@@ -103,7 +104,7 @@ impl Cluster {
         self.layout.make_socket_dir(&self.account)?;
         let data = self.layout.data();
         self.reap();
-        let settings = settings::render(self.layout.socket_dir(), self.options.fsync);
+        let settings = settings::render(self.layout.socket_dir(), self.options.fsync, memory::available());
         command::write(&self.account, &data.join(settings::FILE), false, &settings).await?;
         // Only what comes before PostgreSQL's own log is in here, so it is emptied at each start.
         let log = data.join("start.log");

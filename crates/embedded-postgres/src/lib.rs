@@ -22,6 +22,7 @@ mod command;
 mod error;
 mod layout;
 mod logs;
+mod memory;
 mod options;
 mod settings;
 mod supervisor;

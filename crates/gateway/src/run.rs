@@ -69,7 +69,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Arc::clone(&workers),
         lifecycle.tasks.clone(),
         ends,
-    );
+    )?;
     let desk = Arc::new(Desk::default());
     let management = start_management(options, &identity, &desk, &metrics);
     let agent = Agent::new(Equipment {

@@ -132,6 +132,13 @@ impl Fields {
         self.iter().filter(move |line| line.known == known).flat_map(|line| elements(line.value))
     }
 
+    /// Keeps the two words of a request line, and says where.
+    pub(crate) fn begin(&mut self, method: &[u8], target: &[u8]) -> (Range<usize>, Range<usize>) {
+        self.bytes.extend_from_slice(method);
+        self.bytes.extend_from_slice(target);
+        (0..method.len(), method.len()..self.bytes.len())
+    }
+
     /// Adds a line. The caller vouches for both: a token, and a value without forbidden bytes.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let begin = self.bytes.len();

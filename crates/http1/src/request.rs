@@ -1,6 +1,6 @@
 //! Heads of requests.
 
-use crate::fields::{Room, violation, within};
+use crate::fields::{Room, is_token, violation, within};
 use crate::framing::Said;
 use crate::{Fields, Framing, Known, Limits, MOST_FIELDS, Violation};
 use std::mem::MaybeUninit;
@@ -91,6 +91,45 @@ impl RequestHead {
         if self.said.chunked && self.version == Version::Http10 {
             return Err(Violation::TransferEncoding);
         }
+        Ok(())
+    }
+
+    /// Makes one of what came otherwise, as HTTP/2 does (RFC 9113 section 8.3): `streams` says that a body of unknown length
+    /// follows. Two `Host` or `Content-Length` are refused as ever.
+    ///
+    /// # Errors
+    /// [`Violation`]; then what this holds means nothing.
+    pub fn make<'a>(
+        &mut self,
+        (method, target): (&[u8], &[u8]),
+        lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        streams: bool,
+        limits: &Limits,
+    ) -> Result<(), Violation> {
+        if target.len() > limits.request_line {
+            return Err(Violation::RequestLineTooLong);
+        }
+        self.fields.clear();
+        (self.method_range, self.target_range) = self.fields.begin(method, target);
+        for (name, value) in lines {
+            if !name.iter().all(|&byte| is_token(byte)) || poses_as_framing(name) {
+                return Err(Violation::Name);
+            }
+            if value.trim_ascii().len() != value.len() || value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                return Err(Violation::Byte);
+            }
+            self.fields.push(name, value);
+        }
+        if self.fields.len() > limits.fields {
+            return Err(Violation::TooManyFields);
+        }
+        self.method = Method::of(method);
+        self.version = Version::Http11;
+        self.said = Said::by(&self.fields)?;
+        if self.said.chunked {
+            return Err(Violation::TransferEncoding);
+        }
+        self.said.chunked = streams && self.said.length.is_none();
         Ok(())
     }
 

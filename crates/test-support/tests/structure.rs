@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("http1", &[]),
+    ("certs", &[]),
     ("signing", &["types"]),
     ("embedded-postgres", &[]),
     ("db", &["types"]),
     ("setup", &["types"]),
-    ("gateway", &["types", "http1", "signing", "setup"]),
+    ("gateway", &["types", "http1", "certs", "signing", "setup"]),
     ("installer", &["types"]),
-    ("dashboard", &["types", "signing", "db", "embedded-postgres", "installer"]),
+    ("dashboard", &["types", "certs", "signing", "db", "embedded-postgres", "installer"]),
     ("simulation", &["types", "signing", "db", "dashboard", "gateway"]),
     ("test-support", &["types", "signing", "db", "dashboard"]),
 ];

@@ -1,17 +1,13 @@
 //! TLS of the dashboard's own: a certificate and its key, from files that are followed when they change, or from an authority.
 
-mod pair;
-
 use crate::acme;
 use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use futures_util::future::BoxFuture;
-use pair::Names;
-pub use pair::Pair;
+use proxima_certs::{Names, Pair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::UnixTime;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::io::ErrorKind;
@@ -23,6 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use zeroize::Zeroizing;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -46,13 +43,9 @@ impl Files {
     /// One sentence that names the file and the remedy, when they cannot be served at all.
     pub fn load(&self, now: UnixTime) -> anyhow::Result<Pair> {
         let (cert, key) = (self.cert.display().to_string(), self.key.display().to_string());
-        let chain = CertificateDer::pem_file_iter(&self.cert)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| anyhow::anyhow!("{cert} cannot be read as PEM: {error}"))?;
-        anyhow::ensure!(!chain.is_empty(), "{cert} holds no certificate: it must begin with the dashboard's own");
-        let private = PrivateKeyDer::from_pem_file(&self.key)
-            .map_err(|error| anyhow::anyhow!("{key} cannot be read as a private key in PEM: {error}"))?;
-        Pair::of(chain, private, &Names { cert: &cert, key: &key }, &self.host, now)
+        let read = |path: &Path| std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
+        let (chain, private) = (read(&self.cert)?, Zeroizing::new(read(&self.key)?));
+        for_host(&chain, &private, &Names { cert: &cert, key: &key }, &self.host, now)
     }
 
     /// What changes when the files do, links followed.
@@ -63,6 +56,12 @@ impl Files {
         };
         [of(&self.cert), of(&self.key)]
     }
+}
+
+fn for_host(chain: &[u8], key: &[u8], names: &Names<'_>, host: &str, now: UnixTime) -> anyhow::Result<Pair> {
+    let mut pair = Pair::from_pem(chain, key, names, now)?;
+    pair.expect_host(host, names.cert, "the host of the public URL")?;
+    Ok(pair)
 }
 
 /// None until an authority has issued the first one.
@@ -167,9 +166,8 @@ impl Tls {
     /// When it cannot be served; the one before goes on.
     pub fn take(&self, chain: &str, key: &str) -> anyhow::Result<()> {
         let Source::Authority { host, .. } = &self.source else { anyhow::bail!("this port has certificate files") };
-        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
         let names = Names { cert: "the issued certificate", key: "the issued certificate's key" };
-        self.serve(Pair::of(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?, &names, host, UnixTime::now())?);
+        self.serve(for_host(chain.as_bytes(), key.as_bytes(), &names, host, UnixTime::now())?);
         Ok(())
     }
 
@@ -179,7 +177,7 @@ impl Tls {
         for defect in &pair.defects {
             tracing::error!("{defect}");
         }
-        let Pair { key, issuer, not_after, defects } = pair;
+        let Pair { key, issuer, not_after, defects, .. } = pair;
         self.served.store(Some(Arc::new(Served { issuer, not_after, defects })));
         self.current.0.store(Some(key));
     }

@@ -3,7 +3,7 @@
 
 use super::judge::OfferedConfig;
 use super::store::{CONFIG_FILE, StateDir};
-use crate::listen::{BindError, Listeners};
+use crate::listen::{Listeners, PortError};
 use proxima_types::heartbeat::RejectedConfig;
 use proxima_types::identity::GatewayIdentity;
 use proxima_types::{ConfigGeneration, GatewayConfig, ServerId};
@@ -30,7 +30,7 @@ pub struct Configs {
     /// Refused for its ports alone: tried again until a newer one comes.
     waiting: Option<AppliedConfig>,
     /// Ports of the configuration in force that could not be opened again after a restart.
-    closed: Vec<BindError>,
+    closed: Vec<PortError>,
     embedded: Option<GatewayConfig>,
 }
 
@@ -115,6 +115,9 @@ impl Configs {
     /// Tries again what waits for a port; true when there is news for the dashboard.
     pub async fn retry(&mut self, listeners: &mut Listeners, state: &StateDir) -> bool {
         let mut news = false;
+        if let Some(config) = self.in_force() {
+            listeners.follow_certificates(config);
+        }
         if let Some(desired) = self.waiting.clone() {
             news = self.try_apply(desired, listeners, state).await;
         }
@@ -156,7 +159,7 @@ impl Configs {
     }
 
     /// Remembers which ports of the configuration in force are not open; true when that changed.
-    fn note_closed(&mut self, closed: Vec<BindError>) -> bool {
+    fn note_closed(&mut self, closed: Vec<PortError>) -> bool {
         if self.closed == closed {
             return false;
         }
@@ -176,6 +179,6 @@ impl Configs {
     }
 }
 
-fn sentences(errors: &[BindError]) -> String {
+fn sentences(errors: &[PortError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

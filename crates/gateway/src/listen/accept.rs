@@ -56,7 +56,8 @@ fn admit(
     };
     let open = Open::new(Rc::clone(worker), slot);
     let client = peer.ip().to_canonical().to_string();
-    let visitor = Visitor { worker: Rc::clone(worker), port: Rc::clone(port), client };
+    let visitor = Visitor { worker: Rc::clone(worker), tls: port.tls(), port: Rc::clone(port), client };
+    let visitor = Rc::new(visitor);
     tokio::task::spawn_local(tasks.track_future(async move {
         serve(visitor, stream).await;
         drop(open);

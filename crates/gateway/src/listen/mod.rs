@@ -6,10 +6,14 @@ mod socket;
 mod workers;
 
 use crate::metrics::Metrics;
+use crate::proxy::Service;
+use crate::tls::{Certificates, Terminator};
 use crate::upstream::Backend;
 use arc_swap::ArcSwap;
-use proxima_types::{BackendUrl, GatewayConfig};
-pub use socket::BindError;
+use proxima_types::gateway_config::CertificateSource;
+use proxima_types::{GatewayConfig, Listener};
+use rustls::pki_types::UnixTime;
+pub use socket::PortError;
 pub(crate) use socket::open as open_port;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, TcpListener};
@@ -41,11 +45,14 @@ pub struct Listeners {
     tasks: TaskTracker,
     stop: CancellationToken,
     kill: CancellationToken,
+    terminator: Terminator,
+    /// Those of the configuration in force.
+    certificates: Certificates,
     open: BTreeMap<u16, Open>,
 }
 
 struct Open {
-    backend: Arc<ArcSwap<Backend>>,
+    service: Arc<ArcSwap<Service>>,
     closing: CancellationToken,
     kill: CancellationToken,
     /// The workers' ends of the socket.
@@ -54,16 +61,28 @@ struct Open {
 
 impl Listeners {
     /// `stop` closes all ports and drains, `kill` ends what is left.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
     pub fn new(
         settings: ListenSettings,
         metrics: Arc<Metrics>,
         workers: Arc<Workers>,
         tasks: TaskTracker,
         (stop, kill): (CancellationToken, CancellationToken),
-    ) -> Self {
-        let slots = Arc::new(Semaphore::new(settings.max_connections));
-        Self { settings, metrics, slots, workers, tasks, stop, kill, open: BTreeMap::new() }
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            slots: Arc::new(Semaphore::new(settings.max_connections)),
+            settings,
+            metrics,
+            workers,
+            tasks,
+            stop,
+            kill,
+            terminator: Terminator::new()?,
+            certificates: Certificates::default(),
+            open: BTreeMap::new(),
+        })
     }
 
     #[must_use]
@@ -74,69 +93,107 @@ impl Listeners {
     /// Makes `config` the one in force, or changes nothing.
     ///
     /// # Errors
-    /// Every port that could not be opened.
-    pub async fn apply(&mut self, config: &GatewayConfig) -> Result<(), Vec<BindError>> {
-        let (bound, failed) = self.bind_missing(config);
-        if !failed.is_empty() {
-            return Err(failed);
+    /// Every port that could not be opened, or not as it is to be.
+    pub async fn apply(&mut self, config: &GatewayConfig) -> Result<(), Vec<PortError>> {
+        let plan = self.plan(config);
+        if !plan.failed.is_empty() {
+            return Err(plan.failed);
         }
-        self.switch(config, bound).await;
+        self.switch(plan).await;
         Ok(())
     }
 
     /// Makes as much of `config` the one in force as can be: for the configuration that was
     /// already served before a restart, of which a part is better than nothing. Returns the ports
     /// that could not be opened.
-    pub async fn apply_possible(&mut self, config: &GatewayConfig) -> Vec<BindError> {
-        let (bound, failed) = self.bind_missing(config);
-        self.switch(config, bound).await;
+    pub async fn apply_possible(&mut self, config: &GatewayConfig) -> Vec<PortError> {
+        let mut plan = self.plan(config);
+        let failed = std::mem::take(&mut plan.failed);
+        self.switch(plan).await;
         failed
     }
 
-    fn bind_missing(&self, config: &GatewayConfig) -> (Vec<(u16, TcpListener)>, Vec<BindError>) {
-        let (mut bound, mut failed) = (Vec::new(), Vec::new());
-        for listener in &config.listeners {
-            if self.open.contains_key(&listener.port) {
-                continue;
-            }
-            match socket::open(self.settings.address, listener.port) {
-                Ok(socket) => bound.push((listener.port, socket)),
-                Err(error) => failed.push(error),
+    /// Reads certificate files again, and serves what has changed; a bad new one leaves the old one in place.
+    pub fn follow_certificates(&mut self, config: &GatewayConfig) {
+        if !config.certificates.iter().any(|certificate| matches!(certificate.source, CertificateSource::Files { .. }))
+        {
+            return;
+        }
+        let certificates = Certificates::read(config, UnixTime::now());
+        if certificates.same(&self.certificates) {
+            return;
+        }
+        certificates.log_defects();
+        for listener in config.listeners.iter().filter(|listener| listener.tls.is_some()) {
+            let Some(open) = self.open.get(&listener.port) else { continue };
+            match self.service(listener, &certificates) {
+                Ok(service) => {
+                    open.service.store(Arc::new(service));
+                    tracing::info!(port = listener.port, "certificates read again");
+                }
+                Err(error) => tracing::error!(%error, "the certificate before it goes on"),
             }
         }
-        (bound, failed)
+        self.certificates = certificates;
     }
 
-    async fn switch(&mut self, config: &GatewayConfig, bound: Vec<(u16, TcpListener)>) {
-        let backends: BTreeMap<u16, &BackendUrl> =
-            config.listeners.iter().map(|listener| (listener.port, &listener.backend_url)).collect();
-        for (port, socket) in bound {
-            if let Some(backend) = backends.get(&port) {
-                self.serve(port, &socket, (*backend).clone());
+    fn plan(&self, config: &GatewayConfig) -> Plan {
+        let certificates = Certificates::read(config, UnixTime::now());
+        let mut plan =
+            Plan { wanted: config.listeners.iter().map(|listener| listener.port).collect(), ..Plan::default() };
+        for listener in &config.listeners {
+            let port = listener.port;
+            let socket = match self.open.contains_key(&port) {
+                true => Ok(None),
+                false => socket::open(self.settings.address, port).map(Some),
+            };
+            match socket.and_then(|socket| Ok((socket, self.service(listener, &certificates)?))) {
+                Ok((socket, service)) => plan.ports.push((port, socket, service)),
+                Err(error) => plan.failed.push(error),
             }
         }
-        for (port, open) in &self.open {
-            if let Some(backend) = backends.get(port)
-                && open.backend.load().url != **backend
-            {
-                open.backend.store(Arc::new(Backend::new((*backend).clone())));
+        plan.certificates = certificates;
+        plan
+    }
+
+    /// What a listener is to do. A backend that stays keeps its connections.
+    fn service(&self, listener: &Listener, certificates: &Certificates) -> Result<Service, PortError> {
+        let port = listener.port;
+        let tls = listener.tls.as_ref().map(|tls| self.terminator.port(tls, certificates)).transpose();
+        let tls = tls.map_err(|reason| PortError::Tls { port, reason })?;
+        let present = self.open.get(&port).map(|open| Arc::clone(&open.service.load().backend));
+        let backend = present
+            .filter(|present| present.url == listener.backend_url)
+            .unwrap_or_else(|| Arc::new(Backend::new(listener.backend_url.clone())));
+        Ok(Service { backend, tls })
+    }
+
+    async fn switch(&mut self, plan: Plan) {
+        plan.certificates.log_defects();
+        self.certificates = plan.certificates;
+        for (port, socket, service) in plan.ports {
+            match (self.open.get(&port), socket) {
+                (Some(open), _) => open.service.store(Arc::new(service)),
+                (None, Some(socket)) => self.serve(port, &socket, service),
+                (None, None) => {}
             }
         }
-        let removed: Vec<u16> = self.open.keys().filter(|port| !backends.contains_key(port)).copied().collect();
+        let removed: Vec<u16> = self.open.keys().filter(|port| !plan.wanted.contains(port)).copied().collect();
         for port in removed {
             self.close(port).await;
         }
         self.metrics.open_ports.set(self.open.len() as u64);
     }
 
-    fn serve(&mut self, port: u16, socket: &TcpListener, backend: BackendUrl) {
-        let backend = Arc::new(ArcSwap::from_pointee(Backend::new(backend)));
+    fn serve(&mut self, port: u16, socket: &TcpListener, service: Service) {
+        let tls = service.tls.is_some();
+        let service = Arc::new(ArcSwap::from_pointee(service));
         let (closing, kill) = (self.stop.child_token(), self.kill.child_token());
         let sockets = TaskTracker::new();
         let shared = self.workers.open(socket, |socket| Opening {
             number: port,
             socket,
-            backend: Arc::clone(&backend),
+            service: Arc::clone(&service),
             slots: Arc::clone(&self.slots),
             closing: closing.clone(),
             kill: kill.clone(),
@@ -148,8 +205,8 @@ impl Listeners {
             return;
         }
         sockets.close();
-        self.open.insert(port, Open { backend, closing, kill, sockets });
-        tracing::info!(port, "port opened");
+        self.open.insert(port, Open { service, closing, kill, sockets });
+        tracing::info!(port, tls, "port opened");
     }
 
     /// Returns once the port is free; its connections drain for up to [`ListenSettings::drain`].
@@ -164,4 +221,15 @@ impl Listeners {
         });
         tracing::info!(port, "port closed");
     }
+}
+
+/// What a configuration comes to, before anything is changed.
+#[derive(Default)]
+struct Plan {
+    certificates: Certificates,
+    /// Each with its socket, when it is a new one.
+    ports: Vec<(u16, Option<TcpListener>, Service)>,
+    /// Also those that failed: they are not closed.
+    wanted: Vec<u16>,
+    failed: Vec<PortError>,
 }

@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 /// Connections that the kernel may hold until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// A port that could not be opened. Says to the customer what to do.
+/// A port that could not be opened, or not as it is to be. Says to the customer what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BindError {
+pub enum PortError {
     #[error("Port {0} is already in use by another program on this server. Stop that program or choose another port.")]
     InUse(u16),
     #[error(
@@ -18,9 +18,11 @@ pub enum BindError {
     NotPermitted(u16),
     #[error("Port {port} cannot be opened: {reason}.")]
     Other { port: u16, reason: String },
+    #[error("Port {port} cannot speak TLS: {reason}.")]
+    Tls { port: u16, reason: String },
 }
 
-impl BindError {
+impl PortError {
     fn new(port: u16, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::InUse(port),
@@ -35,7 +37,7 @@ impl BindError {
 ///
 /// # Errors
 /// What is in the way, and what to do about it.
-pub(crate) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, BindError> {
+pub(crate) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, PortError> {
     let opened = match address {
         Some(address) => listen(SocketAddr::new(address, port), false),
         None => match listen(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port), true) {
@@ -43,7 +45,7 @@ pub(crate) fn open(address: Option<IpAddr>, port: u16) -> Result<TcpListener, Bi
             opened => opened,
         },
     };
-    opened.map_err(|error| BindError::new(port, &error))
+    opened.map_err(|error| PortError::new(port, &error))
 }
 
 fn without_ipv6(error: &io::Error) -> bool {
@@ -81,7 +83,7 @@ mod tests {
         let taken = listen(SocketAddr::from(([127, 0, 0, 1], 0)), false).expect("a free port");
         let port = taken.local_addr().expect("bound").port();
         let error = open(Some(Ipv4Addr::LOCALHOST.into()), port).expect_err("taken");
-        assert_eq!(error, BindError::InUse(port));
+        assert_eq!(error, PortError::InUse(port));
         assert!(error.to_string().contains(&port.to_string()) && error.to_string().contains("choose another port"));
     }
 }

@@ -4,8 +4,7 @@
 use super::accept::accept;
 use crate::clock::Clock;
 use crate::log::{AccessLog, LogSink};
-use crate::proxy::{Port, ProxyContext, Worker};
-use crate::upstream::Backend;
+use crate::proxy::{Port, ProxyContext, Service, Worker};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use std::net::TcpListener;
@@ -23,7 +22,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 pub(super) struct Opening {
     pub number: u16,
     pub socket: TcpListener,
-    pub backend: Arc<ArcSwap<Backend>>,
+    pub service: Arc<ArcSwap<Service>>,
     pub slots: Arc<Semaphore>,
     pub closing: CancellationToken,
     pub kill: CancellationToken,
@@ -97,7 +96,7 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Opening>)
     let logging = Rc::clone(&worker);
     tokio::task::spawn_local(async move { logging.log.send_in_time().await });
     while let Some(opening) = orders.recv().await {
-        let Opening { number, socket, backend, slots, closing, kill, tasks, open } = opening;
+        let Opening { number, socket, service, slots, closing, kill, tasks, open } = opening;
         let socket = match tokio::net::TcpListener::from_std(socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -105,7 +104,7 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Opening>)
                 continue;
             }
         };
-        let port = Rc::new(Port::new(backend, worker.metrics(), closing, kill));
+        let port = Rc::new(Port::new(service, worker.metrics(), closing, kill));
         let swept = Rc::clone(&port);
         tokio::task::spawn_local(async move { swept.sweep().await });
         let accepting = accept(socket, Rc::clone(&worker), port, slots, tasks.clone());

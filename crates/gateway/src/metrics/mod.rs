@@ -52,6 +52,8 @@ pub struct Metrics {
     /// Closed at once because the limit was reached.
     pub connections_over_limit: Number,
     pub accept_errors: Number,
+    /// Connections to ports with TLS that came to nothing.
+    pub tls_handshakes_failed: Number,
     /// Upgraded connections, open now.
     pub tunnels: Number,
     pub backend_connections_opened: Number,
@@ -108,7 +110,7 @@ impl Metrics {
         text
     }
 
-    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 27] {
+    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 28] {
         const C: &str = "counter";
         const G: &str = "gauge";
         [
@@ -121,6 +123,7 @@ impl Metrics {
             ("connections_accepted_total", C, "Accepted connections.", &self.connections_accepted),
             ("connections_over_limit_total", C, "Connections closed at the limit.", &self.connections_over_limit),
             ("accept_errors_total", C, "Failed accepts.", &self.accept_errors),
+            ("tls_handshakes_failed_total", C, "Connections without a TLS handshake.", &self.tls_handshakes_failed),
             ("tunnels", G, "Open upgraded connections.", &self.tunnels),
             ("backend_connections_opened_total", C, "Connections to backends.", &self.backend_connections_opened),
             ("backend_connections_reused_total", C, "Reused connections.", &self.backend_connections_reused),

@@ -70,8 +70,16 @@ pub(super) struct Source<'a> {
     pub waits: &'a dyn Fn(bool),
 }
 
-/// Where it goes to.
-pub(super) struct Sink<'a> {
+/// Where a body goes to. What it was given may wait in it until the next `flush`.
+pub(super) trait Sink {
+    async fn data(&mut self, data: &[u8], timer: &mut Patience) -> Result<(), Broken>;
+    /// Nothing comes any more but these.
+    fn end(&mut self, trailers: &Fields);
+    async fn flush(&mut self, timer: &mut Patience) -> Result<(), Broken>;
+}
+
+/// A body written to an HTTP/1 connection.
+pub(super) struct Writer<'a> {
     pub stream: &'a Stream,
     /// What stands before the body and is not written yet: a head.
     pub out: &'a mut Vec<u8>,
@@ -84,7 +92,7 @@ pub(super) struct Sink<'a> {
     pub begun: &'a Cell<bool>,
 }
 
-impl Sink<'_> {
+impl Sink for Writer<'_> {
     async fn data(&mut self, data: &[u8], timer: &mut Patience) -> Result<(), Broken> {
         if self.chunked {
             let _ = write!(self.out, "{:x}\r\n", data.len());
@@ -122,7 +130,9 @@ impl Sink<'_> {
         }
         written
     }
+}
 
+impl Writer<'_> {
     async fn write(&self, mut bytes: &[u8], timer: &mut Patience) -> Result<(), Broken> {
         while !bytes.is_empty() {
             match timer.within(self.patience, self.stream.write(bytes)).await {
@@ -132,12 +142,15 @@ impl Sink<'_> {
             }
             self.begun.set(true);
         }
-        Ok(())
+        match timer.within(self.patience, self.stream.flush()).await {
+            Ok(flushed) => flushed.map_err(|error| Broken::Target(error.to_string())),
+            Err(Late) => Err(Broken::Target("nothing was taken for too long".to_owned())),
+        }
     }
 }
 
 /// Carries the rest of a body across, and its trailers.
-pub(super) async fn carry(mut source: Source<'_>, mut sink: Sink<'_>, timer: &mut Patience) -> Result<(), Broken> {
+pub(super) async fn carry(mut source: Source<'_>, mut sink: impl Sink, timer: &mut Patience) -> Result<(), Broken> {
     let mut trailers = Fields::default();
     loop {
         let ended = drain(&mut source, &mut sink, &mut trailers, timer).await?;
@@ -158,7 +171,7 @@ pub(super) async fn carry(mut source: Source<'_>, mut sink: Sink<'_>, timer: &mu
 /// Passes on what was read already; whether that is all.
 async fn drain(
     source: &mut Source<'_>,
-    sink: &mut Sink<'_>,
+    sink: &mut impl Sink,
     trailers: &mut Fields,
     timer: &mut Patience,
 ) -> Result<bool, Broken> {

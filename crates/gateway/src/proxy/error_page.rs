@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 /// `text/html`, or JSON for those who prefer it.
-pub(super) fn render(status: StatusCode, request_id: &str, accept: &str) -> (&'static str, String) {
+pub(super) fn render(status: StatusCode, text: &str, request_id: &str, accept: &str) -> (&'static str, String) {
     let reason = status.canonical_reason().unwrap_or("Error");
     if prefers_json(accept) {
         let json = serde_json::json!({ "status": status.as_u16(), "error": reason, "requestId": request_id });
@@ -17,12 +17,14 @@ pub(super) fn render(status: StatusCode, request_id: &str, accept: &str) -> (&'s
          code{{font-size:.85em}}</style></head>\n<body><h1>{code} {reason}</h1>\n<p>{text}</p>\n\
          <p>Request <code>{request_id}</code></p></body></html>\n",
         code = status.as_u16(),
-        text = explain(status),
     );
     ("text/html; charset=utf-8", html)
 }
 
-fn explain(status: StatusCode) -> &'static str {
+/// For whom the port itself is the wrong one.
+pub(super) const PLAIN_HTTP: &str = "This address is served by HTTPS only: begin it with https://.";
+
+pub(super) fn explain(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_GATEWAY => "The website behind this address cannot be reached at the moment. Try again later.",
         StatusCode::GATEWAY_TIMEOUT => "The website behind this address did not answer in time. Try again later.",
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn a_page_carries_the_request_id_and_no_product() {
         for accept in ["", "application/json"] {
-            let (_, page) = render(StatusCode::BAD_GATEWAY, "abc123", accept);
+            let (_, page) = render(StatusCode::BAD_GATEWAY, explain(StatusCode::BAD_GATEWAY), "abc123", accept);
             assert!(page.contains("abc123") && page.contains("502"), "{page}");
             assert!(!page.to_lowercase().contains("proxima"), "{page}");
         }

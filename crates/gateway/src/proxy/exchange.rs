@@ -1,7 +1,7 @@
 //! One request, from its head to the end of its answer.
 
 use super::access::{Outcome, Record};
-use super::body::{Body, Broken, Sink, Source, carry};
+use super::body::{Body, Broken, Source, Writer, carry};
 use super::headers::{self, Hop, Towards};
 use super::refusal::{Asked, Refusal};
 use super::target::Target;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Interim answers that one request may have; an endless row of them is an attack.
-const MOST_INTERIM: usize = 16;
+pub(super) const MOST_INTERIM: usize = 16;
 
 /// What becomes of a visitor's connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub(super) enum Next {
     Request,
     /// It ends, once the visitor has had time to read the answer.
     Linger,
+    /// It ends, and the visitor is told that this is all.
+    End,
+    /// It is cut: an answer that is not whole must not look whole.
     Close,
 }
 
@@ -37,11 +40,11 @@ pub(super) struct Link {
     pub stream: Stream,
     pub buffer: Buffer,
     /// It was used before: its backend may have closed it meanwhile.
-    used: bool,
+    pub used: bool,
 }
 
 /// Why there is no answer.
-enum Failed {
+pub(super) enum Failed {
     Refused(Refusal),
     /// Nothing came back. `unsent`: nothing had been written, either.
     Silent {
@@ -51,7 +54,7 @@ enum Failed {
 }
 
 impl Failed {
-    fn body(why: String) -> Self {
+    pub(super) fn body(why: String) -> Self {
         Self::Refused(Refusal::Body(why))
     }
 }
@@ -59,7 +62,7 @@ impl Failed {
 /// Answers a request whose head could not be read.
 pub(super) async fn refuse_head(visitor: &Visitor, connection: &mut Connection, refusal: Refusal) -> Next {
     let record = Record::begin(&visitor.worker, &visitor.client, None);
-    let asked = Asked { method: Method::Get, request_id: &record.request_id, accept: "" };
+    let asked = Asked { method: Method::Get, request_id: &record.request_id, accept: "", hsts: visitor.hsts() };
     send_refusal(visitor, connection, &record, &refusal, asked, false).await
 }
 
@@ -74,7 +77,7 @@ pub(super) async fn exchange(visitor: &Visitor, connection: &mut Connection) -> 
     let head = &connection.request;
     let keep = !refusal.is_visitors() && head.keeps_alive() && body.is_empty() && !visitor.port.closing.is_cancelled();
     let accept = String::from_utf8_lossy(head.fields().get("accept").unwrap_or_default()).into_owned();
-    let asked = Asked { method: head.method, request_id: &record.request_id, accept: &accept };
+    let asked = Asked { method: head.method, request_id: &record.request_id, accept: &accept, hsts: visitor.hsts() };
     send_refusal(visitor, connection, &record, &refusal, asked, keep).await
 }
 
@@ -112,7 +115,7 @@ async fn forward(
 ) -> Result<Next, Refusal> {
     let pool = visitor.port.pool(visitor.worker.metrics());
     let offered = headers::upgrade(&connection.request);
-    push_head(visitor, connection, record, &pool, offered.as_deref())?;
+    push_head(visitor, &connection.request, &mut connection.to_backend, record, &pool, offered.as_deref())?;
     record.goes_to(&pool.backend);
     let repeatable = connection.request.method.is_idempotent() && body.is_empty();
     let mut link = link(visitor, &pool, true).await?;
@@ -133,7 +136,8 @@ async fn forward(
                 tracing::debug!(why, "a connection to the backend had gone stale");
                 visitor.worker.metrics().backend_retries.increment();
                 if !unsent {
-                    push_head(visitor, connection, record, &pool, offered.as_deref())?;
+                    let Connection { request, to_backend, .. } = &mut *connection;
+                    push_head(visitor, request, to_backend, record, &pool, offered.as_deref())?;
                 }
                 link = self::link(visitor, &pool, false).await?;
             }
@@ -143,14 +147,15 @@ async fn forward(
     }
 }
 
-fn push_head(
+/// Writes the request's head for the backend.
+pub(super) fn push_head(
     visitor: &Visitor,
-    connection: &mut Connection,
+    request: &RequestHead,
+    to_backend: &mut Vec<u8>,
     record: &Record,
     pool: &Pool,
     offered: Option<&[u8]>,
 ) -> Result<(), Refusal> {
-    let Connection { request, to_backend, .. } = connection;
     let target = Target::of(request)?;
     let mark = visitor.worker.loop_mark();
     if request.fields().all(headers::LOOP_MARK).any(|one| one == mark.as_bytes()) {
@@ -158,6 +163,7 @@ fn push_head(
     }
     let hop = Hop {
         client: &visitor.client,
+        scheme: visitor.scheme(),
         host: target.host.unwrap_or(pool.backend.host.as_bytes()),
         request_id: &record.request_id,
         loop_mark: mark,
@@ -168,7 +174,7 @@ fn push_head(
     Ok(())
 }
 
-async fn link(visitor: &Visitor, pool: &Pool, may_be_used: bool) -> Result<Link, Refusal> {
+pub(super) async fn link(visitor: &Visitor, pool: &Pool, may_be_used: bool) -> Result<Link, Refusal> {
     let buffer = visitor.worker.buffers.get();
     if may_be_used && let Some(stream) = pool.take() {
         return Ok(Link { stream, buffer, used: true });
@@ -197,13 +203,17 @@ struct Whole {
 }
 
 /// How a request's body gets on: tells a slow visitor from a slow backend.
-struct Progress {
+pub(super) struct Progress {
     last: Cell<Instant>,
     waits_for_visitor: Cell<bool>,
 }
 
 impl Progress {
-    fn waits(&self, waits: bool) {
+    pub(super) fn new() -> Self {
+        Self { last: Cell::new(Instant::now()), waits_for_visitor: Cell::new(false) }
+    }
+
+    pub(super) fn waits(&self, waits: bool) {
         self.waits_for_visitor.set(waits);
         self.last.set(Instant::now());
     }
@@ -228,13 +238,13 @@ async fn converse(
         connection;
     let chunked = request.framing() == Framing::Chunked;
     let begun = Cell::new(false);
-    let progress = Progress { last: Cell::new(Instant::now()), waits_for_visitor: Cell::new(false) };
+    let progress = Progress::new();
     let (waits, received, sent) =
         (|waits| progress.waits(waits), |bytes| record.received(bytes), |bytes| record.sent(bytes));
     let stall = settings.visitor.stall;
     let source = Source { stream, buffer, body, limits: &REQUEST, patience: Some(stall), waits: &waits };
     let sink =
-        Sink { stream: &link.stream, out: to_backend, chunked, patience: stall, count: &received, begun: &begun };
+        Writer { stream: &link.stream, out: to_backend, chunked, patience: stall, count: &received, begun: &begun };
     let mut sending = Sending { future: pin!(carry(source, sink, visitor_timer)), ended: None };
 
     let mut from_backend =
@@ -265,7 +275,7 @@ async fn converse(
             headers::push_response(
                 to_visitor,
                 response,
-                Towards { chunked: false, connection: None },
+                Towards { chunked: false, connection: None, hsts: None },
                 &record.request_id,
             );
             let written = alongside(&mut sending, from_backend.timer.progress(stall, stream, to_visitor)).await;
@@ -281,7 +291,7 @@ async fn converse(
     record.status.set(response.status);
     let framing = response.framing(request.method);
     let closes = visitor.port.closing.is_cancelled() || !request.keeps_alive();
-    let (towards, keep) = towards(request, framing, closes);
+    let (towards, keep) = towards(request, framing, closes, visitor.hsts());
     to_visitor.clear();
     headers::push_response(to_visitor, response, towards, &record.request_id);
     let (mut rest, shown) = (Body::new(framing), Cell::new(false));
@@ -293,7 +303,8 @@ async fn converse(
         patience: None,
         waits: &|_| {},
     };
-    let sink = Sink { stream, out: to_visitor, chunked: towards.chunked, patience: stall, count: &sent, begun: &shown };
+    let sink =
+        Writer { stream, out: to_visitor, chunked: towards.chunked, patience: stall, count: &sent, begun: &shown };
     let answered = alongside(&mut sending, carry(source, sink, from_backend.timer)).await;
     let answered = answered.unwrap_or_else(|why| {
         record.note(format!("the request's body broke off: {why}"));
@@ -313,7 +324,7 @@ async fn converse(
 }
 
 /// How an answer's end is shown to the visitor, and whether his connection stays.
-fn towards(request: &RequestHead, framing: Framing, closes: bool) -> (Towards, bool) {
+fn towards<'a>(request: &RequestHead, framing: Framing, closes: bool, hsts: Option<&'a str>) -> (Towards<'a>, bool) {
     let of_http_11 = request.version == Version::Http11;
     let has_end = matches!(framing, Framing::Empty | Framing::Length(_));
     let keep = !closes && (has_end || of_http_11);
@@ -322,7 +333,7 @@ fn towards(request: &RequestHead, framing: Framing, closes: bool) -> (Towards, b
         (true, false) => Some("keep-alive"),
         (true, true) => None,
     };
-    (Towards { chunked: !has_end && of_http_11, connection }, keep)
+    (Towards { chunked: !has_end && of_http_11, connection, hsts }, keep)
 }
 
 /// What becomes of both connections.
@@ -334,23 +345,24 @@ fn end(visitor: &Visitor, connection: &Connection, pool: &Rc<Pool>, link: Link, 
         pool.put(link.stream);
     }
     match (whole.response, whole.request, whole.keep) {
-        (false, ..) | (true, true, false) => Next::Close,
+        (false, ..) => Next::Close,
+        (true, true, false) => Next::End,
         (true, false, _) => Next::Linger,
         (true, true, true) => Next::Request,
     }
 }
 
 /// A body that is being sent while something else is done.
-struct Sending<'a, F> {
-    future: Pin<&'a mut F>,
-    ended: Option<Result<(), Broken>>,
+pub(super) struct Sending<'a, F> {
+    pub future: Pin<&'a mut F>,
+    pub ended: Option<Result<(), Broken>>,
 }
 
 /// Waits for `what`, and goes on sending meanwhile.
 ///
 /// # Errors
 /// Why the visitor's body broke off, if it did first.
-async fn alongside<T>(
+pub(super) async fn alongside<T>(
     sending: &mut Sending<'_, impl Future<Output = Result<(), Broken>>>,
     what: impl Future<Output = T>,
 ) -> Result<T, String> {
@@ -369,7 +381,7 @@ async fn alongside<T>(
     .await
 }
 
-enum NoHead {
+pub(super) enum NoHead {
     Late,
     /// It is no answer.
     Nonsense(String),
@@ -378,15 +390,15 @@ enum NoHead {
 }
 
 /// A backend's heads, one after the other.
-struct Heads<'a> {
-    stream: &'a Stream,
-    buffer: &'a mut Buffer,
-    timer: &'a mut Patience,
-    progress: &'a Progress,
+pub(super) struct Heads<'a> {
+    pub stream: &'a Stream,
+    pub buffer: &'a mut Buffer,
+    pub timer: &'a mut Patience,
+    pub progress: &'a Progress,
 }
 
 impl Heads<'_> {
-    async fn next(&mut self, head: &mut ResponseHead, limit: Duration) -> Result<(), NoHead> {
+    pub(super) async fn next(&mut self, head: &mut ResponseHead, limit: Duration) -> Result<(), NoHead> {
         let mut scan = Scan::default();
         loop {
             let found = scan

@@ -2,12 +2,13 @@
 //! himself is dropped, what the gateway says comes last. Every head is written anew (invariant 6).
 
 use http::StatusCode;
-use proxima_http1::{Fields, Framing, Known, RequestHead, ResponseHead, Version};
+use proxima_http1::{Fields, Framing, Known, Line, RequestHead, ResponseHead, Version};
 use std::io::Write as _;
 
 /// A request that carries our own mark has been here before.
 pub(super) const LOOP_MARK: &str = "proxima-loop";
 pub(super) const REQUEST_ID: &str = "x-request-id";
+pub(super) const HSTS: &str = "Strict-Transport-Security";
 
 /// Claims about the visitor that only a trusted proxy may make; `_` counts as `-`, since CGI and WSGI make one name of both.
 /// Beside them all that begin with `X-Forwarded-`.
@@ -27,6 +28,7 @@ const FORWARDED: &str = "x-forwarded-";
 /// What the gateway says to the backend.
 pub(super) struct Hop<'a> {
     pub client: &'a str,
+    pub scheme: &'a str,
     pub host: &'a [u8],
     pub request_id: &'a str,
     pub loop_mark: &'a str,
@@ -65,7 +67,7 @@ pub(super) fn push_request(out: &mut Vec<u8>, head: &RequestHead, path: &[&[u8]]
     push_line(out, b"X-Forwarded-Host", hop.host);
     push_line(out, b"X-Real-IP", hop.client.as_bytes());
     push_line(out, b"X-Forwarded-For", hop.client.as_bytes());
-    push_line(out, b"X-Forwarded-Proto", b"http");
+    push_line(out, b"X-Forwarded-Proto", hop.scheme.as_bytes());
     push_line(out, b"X-Request-Id", hop.request_id.as_bytes());
     push_line(out, b"Proxima-Loop", hop.loop_mark.as_bytes());
     let coding = |element: &[u8]| {
@@ -91,33 +93,36 @@ pub(super) fn push_request(out: &mut Vec<u8>, head: &RequestHead, path: &[&[u8]]
 
 /// How the answer's body ends for the visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Towards {
+pub(super) struct Towards<'a> {
     pub chunked: bool,
     /// What `Connection` says, if anything.
     pub connection: Option<&'static str>,
+    /// What `Strict-Transport-Security` says, unless the backend says it.
+    pub hsts: Option<&'a str>,
 }
 
 /// Writes the visitor's response head, made out of the backend's.
-pub(super) fn push_response(out: &mut Vec<u8>, head: &ResponseHead, towards: Towards, request_id: &str) {
+pub(super) fn push_response(out: &mut Vec<u8>, head: &ResponseHead, towards: Towards<'_>, request_id: &str) {
     push_status(out, head.status);
-    let fields = head.fields();
-    let options = Options::of(fields);
     let mut has_id = false;
-    for line in fields.iter() {
+    let mut hsts = towards.hsts;
+    for line in end_to_end(head.fields()) {
         let goes = match line.known {
-            Known::Other | Known::Expect | Known::Host => !options.names(fields, line.name),
             Known::ContentLength => !towards.chunked,
-            Known::Trailer => true,
             Known::Upgrade => head.status == 101,
-            _ => false,
+            _ => true,
         };
         if goes {
             has_id |= line.name.eq_ignore_ascii_case(REQUEST_ID.as_bytes());
+            hsts = hsts.filter(|_| !line.name.eq_ignore_ascii_case(HSTS.as_bytes()));
             push_line(out, line.name, line.value);
         }
     }
     if !has_id {
         push_line(out, b"X-Request-Id", request_id.as_bytes());
+    }
+    if let Some(hsts) = hsts {
+        push_line(out, HSTS.as_bytes(), hsts.as_bytes());
     }
     if towards.chunked {
         push_line(out, b"Transfer-Encoding", b"chunked");
@@ -126,6 +131,16 @@ pub(super) fn push_response(out: &mut Vec<u8>, head: &ResponseHead, towards: Tow
         push_line(out, b"Connection", connection.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// A response's lines that are not of one connection only; `Upgrade` among them.
+pub(super) fn end_to_end(fields: &Fields) -> impl Iterator<Item = Line<'_>> {
+    let options = Options::of(fields);
+    fields.iter().filter(move |line| match line.known {
+        Known::Other | Known::Expect | Known::Host => !options.names(fields, line.name),
+        Known::ContentLength | Known::Trailer | Known::Upgrade => true,
+        _ => false,
+    })
 }
 
 /// `HTTP/1.1 200 OK`: the version is ours, and the reason the usual one (RFC 9112 section 4: it means nothing).

@@ -12,6 +12,7 @@ mod body;
 mod error_page;
 mod exchange;
 mod headers;
+mod http2;
 mod refusal;
 mod target;
 mod tunnel;
@@ -20,6 +21,7 @@ mod visit;
 use crate::cli::LogFormat;
 use crate::log::AccessLog;
 use crate::metrics::Metrics;
+use crate::tls::PortTls;
 use crate::upstream::{Backend, BackendTimings, Pool};
 use crate::wire::Buffers;
 use arc_swap::ArcSwap;
@@ -136,9 +138,16 @@ impl Lines {
     }
 }
 
+/// What a port does with its visitors, as it is configured now.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub backend: Arc<Backend>,
+    pub tls: Option<PortTls>,
+}
+
 /// One port as one worker serves it.
 pub(crate) struct Port {
-    backend: Arc<ArcSwap<Backend>>,
+    service: Arc<ArcSwap<Service>>,
     pool: RefCell<Rc<Pool>>,
     /// The port is closed: connections end after what they are at.
     pub closing: CancellationToken,
@@ -148,13 +157,13 @@ pub(crate) struct Port {
 
 impl Port {
     pub fn new(
-        backend: Arc<ArcSwap<Backend>>,
+        service: Arc<ArcSwap<Service>>,
         metrics: &Arc<Metrics>,
         closing: CancellationToken,
         kill: CancellationToken,
     ) -> Self {
-        let pool = RefCell::new(Rc::new(Pool::new(backend.load_full(), Arc::clone(metrics))));
-        Self { backend, pool, closing, kill }
+        let pool = RefCell::new(Rc::new(Pool::new(Arc::clone(&service.load().backend), Arc::clone(metrics))));
+        Self { service, pool, closing, kill }
     }
 
     /// Closes connections to the backend that rest for too long, until the port closes.
@@ -167,11 +176,16 @@ impl Port {
 
     /// The connections to the backend that is configured now.
     fn pool(&self, metrics: &Arc<Metrics>) -> Rc<Pool> {
-        let backend = self.backend.load();
+        let service = self.service.load();
         let mut pool = self.pool.borrow_mut();
-        if !Arc::ptr_eq(&pool.backend, &backend) {
-            *pool = Rc::new(Pool::new(Arc::clone(&backend), Arc::clone(metrics)));
+        if !Arc::ptr_eq(&pool.backend, &service.backend) {
+            *pool = Rc::new(Pool::new(Arc::clone(&service.backend), Arc::clone(metrics)));
         }
         Rc::clone(&pool)
+    }
+
+    /// How a new connection is secured.
+    pub fn tls(&self) -> Option<PortTls> {
+        self.service.load().tls.clone()
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     Host,
     #[error("malformed request target")]
     Target,
+    #[error("plain HTTP on a port that speaks TLS")]
+    PlainHttp,
     #[error("CONNECT and TRACE are not served")]
     Method,
     #[error("the request came through this gateway before")]
@@ -33,7 +35,7 @@ impl Refusal {
             }
             Self::Head(Violation::RequestLineTooLong) => StatusCode::URI_TOO_LONG,
             Self::Head(Violation::Version) => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            Self::Head(_) | Self::Host | Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::Head(_) | Self::PlainHttp | Self::Host | Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Backend(_) => StatusCode::BAD_GATEWAY,
@@ -53,26 +55,37 @@ impl Refusal {
         }
     }
 
-    /// Writes the whole answer; how long its body is. It says nothing of the reason: that is for the log.
-    pub(super) fn push(&self, out: &mut Vec<u8>, asked: Asked<'_>, keep: bool) -> u64 {
+    /// The whole answer: its fields and its page, which is empty for `HEAD`. It says nothing of the reason: that is for the log.
+    pub(super) fn page(&self, asked: Asked<'_>) -> (Vec<(&'static str, String)>, String) {
         let status = self.status();
-        let (content_type, page) = error_page::render(status, asked.request_id, asked.accept);
-        headers::push_status(out, status.as_u16());
-        let mut line = |name: &str, value: &str| headers::push_line(out, name.as_bytes(), value.as_bytes());
-        line("Content-Type", content_type);
-        line("Content-Length", &page.len().to_string());
-        line("Cache-Control", "no-store");
-        line("X-Request-Id", asked.request_id);
+        let text = if *self == Self::PlainHttp { error_page::PLAIN_HTTP } else { error_page::explain(status) };
+        let (content_type, page) = error_page::render(status, text, asked.request_id, asked.accept);
+        let mut fields = vec![
+            ("Content-Type", content_type.to_owned()),
+            ("Content-Length", page.len().to_string()),
+            ("Cache-Control", "no-store".to_owned()),
+            ("X-Request-Id", asked.request_id.to_owned()),
+        ];
         if *self == Self::Method {
-            line("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            fields.push(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
+        }
+        if let Some(hsts) = asked.hsts {
+            fields.push((headers::HSTS, hsts.to_owned()));
+        }
+        (fields, if asked.method == Method::Head { String::new() } else { page })
+    }
+
+    /// Writes the whole answer; how long its body is.
+    pub(super) fn push(&self, out: &mut Vec<u8>, asked: Asked<'_>, keep: bool) -> u64 {
+        let (fields, page) = self.page(asked);
+        headers::push_status(out, self.status().as_u16());
+        for (name, value) in &fields {
+            headers::push_line(out, name.as_bytes(), value.as_bytes());
         }
         if !keep {
-            line("Connection", "close");
+            headers::push_line(out, b"Connection", b"close");
         }
         out.extend_from_slice(b"\r\n");
-        if asked.method == Method::Head {
-            return 0;
-        }
         out.extend_from_slice(page.as_bytes());
         page.len() as u64
     }
@@ -85,4 +98,6 @@ pub(super) struct Asked<'a> {
     pub request_id: &'a str,
     /// Its `Accept`.
     pub accept: &'a str,
+    /// What `Strict-Transport-Security` is to say.
+    pub hsts: Option<&'a str>,
 }

@@ -15,7 +15,7 @@ pub(super) async fn carry(visitor: &Visitor, connection: &mut Connection, record
     let settings = visitor.worker.settings();
     record.status.set(101);
     connection.to_visitor.clear();
-    let towards = Towards { chunked: false, connection: Some("Upgrade") };
+    let towards = Towards { chunked: false, connection: Some("Upgrade"), hsts: visitor.hsts() };
     headers::push_response(&mut connection.to_visitor, &connection.response, towards, &record.request_id);
     let stall = settings.visitor.stall;
     if !matches!(connection.visitor_timer.progress(stall, &connection.stream, &connection.to_visitor).await, Ok(Ok(())))
@@ -70,6 +70,7 @@ async fn pump(
             count(written as u64);
             last.set(Instant::now());
         }
+        to.flush().await?;
         if from.read(buffer).await? == 0 {
             return to.shutdown().await;
         }

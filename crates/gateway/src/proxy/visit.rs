@@ -2,7 +2,8 @@
 
 use super::exchange::{self, Next};
 use super::refusal::Refusal;
-use super::{Port, REQUEST, Worker};
+use super::{Port, REQUEST, Worker, http2};
+use crate::tls::{self, Handshake, PortTls};
 use crate::wire::{Buffer, Late, Patience, Stream};
 use proxima_http1::{RequestHead, ResponseHead, Scan};
 use std::future::{Future, poll_fn};
@@ -23,6 +24,20 @@ pub(crate) struct Visitor {
     pub port: Rc<Port>,
     /// The address of the TCP peer, IPv4-mapped addresses unmapped (invariant 4).
     pub client: String,
+    /// What secures the connection.
+    pub tls: Option<PortTls>,
+}
+
+impl Visitor {
+    /// How it came here (RFC 9110 section 4.2).
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// What `Strict-Transport-Security` is to say.
+    pub(super) fn hsts(&self) -> Option<&str> {
+        self.tls.as_ref()?.hsts.as_deref()
+    }
 }
 
 /// What one connection keeps from request to request. At rest it holds no buffer.
@@ -39,14 +54,29 @@ pub(super) struct Connection {
     pub backend_timer: Patience,
 }
 
+impl Connection {
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            buffer: Buffer::default(),
+            request: RequestHead::default(),
+            response: ResponseHead::default(),
+            to_backend: Vec::new(),
+            to_visitor: Vec::new(),
+            visitor_timer: Patience::default(),
+            backend_timer: Patience::default(),
+        }
+    }
+}
+
 /// Serves one connection to its end.
-pub(crate) async fn serve(visitor: Visitor, tcp: TcpStream) {
+pub(crate) async fn serve(visitor: Rc<Visitor>, tcp: TcpStream) {
     let _ = tcp.set_nodelay(true);
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
     let _ = socket2::SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
     let port = Rc::clone(&visitor.port);
     let mut killed = pin!(port.kill.cancelled());
-    let mut served = pin!(requests(&visitor, tcp));
+    let mut served = pin!(connection(&visitor, tcp));
     poll_fn(|cx| match served.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => killed.as_mut().poll(cx),
@@ -54,24 +84,36 @@ pub(crate) async fn serve(visitor: Visitor, tcp: TcpStream) {
     .await;
 }
 
-async fn requests(visitor: &Visitor, tcp: TcpStream) {
-    let mut connection = Connection {
-        stream: Stream::new(tcp),
-        buffer: Buffer::default(),
-        request: RequestHead::default(),
-        response: ResponseHead::default(),
-        to_backend: Vec::new(),
-        to_visitor: Vec::new(),
-        visitor_timer: Patience::default(),
-        backend_timer: Patience::default(),
-    };
+async fn connection(visitor: &Rc<Visitor>, tcp: TcpStream) {
+    let Some(tls) = &visitor.tls else { return requests(visitor, Stream::new(tcp)).await };
+    let patience = visitor.worker.settings().visitor.header;
+    match tokio::time::timeout(patience, tls::handshake(tcp, tls)).await {
+        Ok(Handshake::Done(tls)) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            http2::serve(Rc::clone(visitor), tls).await
+        }
+        Ok(Handshake::Done(tls)) => requests(visitor, Stream::secured((*tls).into())).await,
+        Ok(Handshake::Plain(tcp)) => refuse_plain(visitor, tcp).await,
+        Ok(Handshake::Failed) | Err(_) => visitor.worker.metrics().tls_handshakes_failed.increment(),
+    }
+}
+
+/// Who speaks plain HTTP to a port with TLS is told so.
+async fn refuse_plain(visitor: &Visitor, tcp: TcpStream) {
+    let mut connection = Connection::new(Stream::new(tcp));
+    if exchange::refuse_head(visitor, &mut connection, Refusal::PlainHttp).await == Next::Linger {
+        linger(&mut connection).await;
+    }
+}
+
+async fn requests(visitor: &Visitor, stream: Stream) {
+    let mut connection = Connection::new(stream);
     let mut closing = pin!(visitor.port.closing.cancelled());
     let timings = visitor.worker.settings().visitor;
     let mut first = true;
     loop {
         let limit = if first { timings.header } else { timings.keep_alive };
         if connection.buffer.is_empty() && !rest(&mut connection, limit, closing.as_mut()).await {
-            return;
+            return end(&mut connection).await;
         }
         connection.buffer = match std::mem::take(&mut connection.buffer) {
             empty if empty.is_empty() => visitor.worker.buffers.get(),
@@ -84,10 +126,8 @@ async fn requests(visitor: &Visitor, tcp: TcpStream) {
                 visitor.worker.buffers.put(std::mem::take(&mut connection.buffer))
             }
             Next::Request => {}
-            Next::Linger => {
-                linger(&mut connection).await;
-                return;
-            }
+            Next::Linger => return linger(&mut connection).await,
+            Next::End => return end(&mut connection).await,
             Next::Close => return,
         }
     }
@@ -132,6 +172,11 @@ async fn one(visitor: &Visitor, connection: &mut Connection) -> Next {
         Ok(()) => exchange::exchange(visitor, connection).await,
         Err(violation) => exchange::refuse_head(visitor, connection, Refusal::Head(violation)).await,
     }
+}
+
+/// Says that this is all: with TLS an end that is not said is taken for a cut (RFC 8446 section 6.1).
+async fn end(connection: &mut Connection) {
+    let _ = connection.visitor_timer.within(LINGER, connection.stream.shutdown()).await;
 }
 
 async fn linger(connection: &mut Connection) {

@@ -54,7 +54,7 @@ impl Patience {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(Ok(()))
+        self.within(limit, stream.flush()).await
     }
 
     fn poll_late<T>(&mut self, end: Instant, cx: &mut Context<'_>) -> Poll<Result<T, Late>> {

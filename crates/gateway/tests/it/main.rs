@@ -14,4 +14,5 @@ mod silence;
 mod strictness;
 mod support;
 mod timeouts;
+mod tls;
 mod upgrades;

@@ -21,6 +21,12 @@ const QUEUE_LENGTH: usize = 8192;
 const BATCH_MAX: usize = 512;
 /// How many batches are under way at once, at most.
 const WORKERS: usize = 3;
+/// When the last batch was so large, the next one is collected: a larger one costs less for each of its heartbeats.
+const BUSY: usize = 16;
+/// It is collected until it is as large as the last one, or so large, or for so many milliseconds. Nobody notices: gateways
+/// come once a minute.
+const COLLECTED: usize = 256;
+const COLLECT_MS: u32 = 5;
 /// How long a batch has the database to itself. One at a time makes the largest batches, which cost the database the
 /// least; one that is stuck must not hold up the others.
 const TURN: Duration = Duration::from_millis(50);
@@ -55,14 +61,35 @@ pub struct HeartbeatQueue {
     sender: mpsc::Sender<Waiting>,
 }
 
+/// Whoever holds it takes the next batch.
+struct Turn {
+    receiver: mpsc::Receiver<Waiting>,
+    /// How large the batch before was.
+    last: usize,
+}
+
+impl Turn {
+    /// The next batch; empty when there will be none.
+    async fn take(&mut self) -> Vec<Waiting> {
+        let mut batch = Vec::new();
+        let mut left = if self.last >= BUSY { COLLECT_MS } else { 0 };
+        while left > 0 && self.receiver.len() < self.last.min(COLLECTED) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            left -= 1;
+        }
+        self.last = self.receiver.recv_many(&mut batch, BATCH_MAX).await;
+        batch
+    }
+}
+
 impl HeartbeatQueue {
     /// Starts the workers; they end when the queue is dropped.
     #[must_use]
     pub fn start(db: &PgPool, anchor: &Arc<Anchor>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let turn = Arc::new(Mutex::new(Turn { receiver, last: 0 }));
         for _ in 0..WORKERS {
-            tokio::spawn(work(db.clone(), Arc::clone(anchor), Arc::clone(&receiver)));
+            tokio::spawn(work(db.clone(), Arc::clone(anchor), Arc::clone(&turn)));
         }
         Self { sender }
     }
@@ -79,11 +106,11 @@ impl HeartbeatQueue {
     }
 }
 
-async fn work(db: PgPool, anchor: Arc<Anchor>, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn work(db: PgPool, anchor: Arc<Anchor>, turns: Arc<Mutex<Turn>>) {
     loop {
-        let mut turn = receiver.lock().await;
-        let mut batch = Vec::new();
-        if turn.recv_many(&mut batch, BATCH_MAX).await == 0 {
+        let mut turn = turns.lock().await;
+        let mut batch = turn.take().await;
+        if batch.is_empty() {
             return;
         }
         // Who has hung up comes back by itself: under more load than can be carried only those who still wait are judged.
@@ -118,7 +145,7 @@ async fn judge_in_turn(
     db: &PgPool,
     anchor: &Anchor,
     batch: &[Waiting],
-    turn: MutexGuard<'_, mpsc::Receiver<Waiting>>,
+    turn: MutexGuard<'_, Turn>,
 ) -> std::thread::Result<Result<Result<Findings, NoVerdict>, DbError>> {
     // A panic costs this batch its verdicts, never the fleet its worker.
     let mut judging = pin!(AssertUnwindSafe(judge_in_time(db, anchor, batch)).catch_unwind());

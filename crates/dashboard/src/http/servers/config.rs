@@ -124,11 +124,12 @@ fn read(inputs: &[ListenerInput]) -> Result<GatewayConfig, FieldErrors> {
                 .map_err(|message| FieldError::new(format!("listeners[{index}].backendUrl"), "invalid", message)),
         );
         if let (Some(port), Some(backend_url)) = (port, backend_url) {
-            readable.push((index, Listener { port, backend_url }));
+            readable.push((index, Listener { port, backend_url, tls: None }));
         }
     }
     let placed: Vec<(usize, &Listener)> = readable.iter().map(|(index, listener)| (*index, listener)).collect();
     check_listeners(&placed, &mut errors);
     errors.into_result()?;
-    Ok(GatewayConfig { listeners: readable.into_iter().map(|(_, listener)| listener).collect() })
+    let listeners = readable.into_iter().map(|(_, listener)| listener).collect();
+    Ok(GatewayConfig { listeners, ..GatewayConfig::default() })
 }

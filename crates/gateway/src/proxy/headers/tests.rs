@@ -21,6 +21,7 @@ fn forwarded(lines: &str) -> Fields {
     let offered = upgrade(&head);
     let hop = Hop {
         client: "192.0.2.7",
+        scheme: "https",
         host: b"shop.test",
         request_id: "id",
         loop_mark: "mark",
@@ -118,10 +119,18 @@ fn a_response_keeps_the_backends_own_request_id() {
     let head =
         response("X-Request-Id: theirs\r\nConnection: x-gone\r\nX-Gone: 1\r\nKeep-Alive: 5\r\nContent-Length: 3\r\n");
     let mut out = Vec::new();
-    push_response(&mut out, &head, Towards { chunked: false, connection: None }, "ours");
-    assert_eq!(String::from_utf8_lossy(&out), "HTTP/1.1 200 OK\r\nX-Request-Id: theirs\r\nContent-Length: 3\r\n\r\n");
+    push_response(&mut out, &head, Towards { chunked: false, connection: None, hsts: Some("max-age=300") }, "ours");
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "HTTP/1.1 200 OK\r\nX-Request-Id: theirs\r\nContent-Length: 3\r\nStrict-Transport-Security: max-age=300\r\n\r\n"
+    );
     out.clear();
-    push_response(&mut out, &response("A: b\r\n"), Towards { chunked: true, connection: Some("close") }, "ours");
+    push_response(
+        &mut out,
+        &response("A: b\r\n"),
+        Towards { chunked: true, connection: Some("close"), hsts: None },
+        "ours",
+    );
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 200 OK\r\nA: b\r\nX-Request-Id: ours\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

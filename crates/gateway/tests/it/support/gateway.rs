@@ -190,9 +190,14 @@ pub fn serve(backend: &Backend) -> Served {
 }
 
 pub fn serve_with(backend_url: &str, flags: &[&str]) -> Served {
+    serve_config(|port| desired(1, &[(port, backend_url.to_owned())]), flags)
+}
+
+/// Starts a gateway with the configuration of generation 1 that `config` makes for a port, and waits until it serves.
+pub fn serve_config(config: impl FnOnce(u16) -> Value, flags: &[&str]) -> Served {
     let dashboard = Dashboard::start();
     let port = free_port();
-    dashboard.grants(desired(1, &[(port, backend_url.to_owned())]));
+    dashboard.grants(config(port));
     let home = Home::of(&dashboard);
     let gateway = home.start_with(flags);
     wait_open(port);

@@ -2,10 +2,9 @@
 
 use super::connect;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
 /// Reads up to and with the empty line.
-pub fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -17,10 +16,19 @@ pub fn read_head(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-pub fn read_exactly(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+pub fn read_exactly(stream: &mut impl Read, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     stream.read_exact(&mut bytes).unwrap();
     bytes
+}
+
+/// One line with its end.
+pub fn read_line(stream: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        line.extend(read_exactly(stream, 1));
+    }
+    String::from_utf8(line).unwrap()
 }
 
 /// The first value of a field, whatever its case.
@@ -60,7 +68,7 @@ pub fn get(port: u16, path: &str) -> String {
 }
 
 /// A response on a connection that stays open: head and body of its `Content-Length`.
-pub fn read_response(stream: &mut TcpStream) -> (String, Vec<u8>) {
+pub fn read_response(stream: &mut impl Read) -> (String, Vec<u8>) {
     let head = read_head(stream).expect("a response");
     let body = read_exactly(stream, content_length(&head));
     (head, body)

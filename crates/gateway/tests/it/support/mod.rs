@@ -5,6 +5,7 @@ pub mod dashboard;
 pub mod gateway;
 pub mod http;
 pub mod management;
+pub mod tls;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
