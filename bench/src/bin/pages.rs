@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// What 19 of 20 requests must keep.
 const LIMIT: Duration = Duration::from_millis(50);
+/// The whole fleet counted is no list.
+const FLEET: &str = "fleet at a glance";
+const FLEET_LIMIT: Duration = Duration::from_millis(100);
 /// How often each page is asked for, after once to warm up.
 const TIMES: usize = 20;
 const ASKED: u32 = 21;
@@ -60,8 +63,7 @@ const PAGES: [(&str, &str); 26] = [
 ];
 
 /// After nearly all have come back: what few have among very many.
-const HEALTHY: [(&str, &str); 2] =
-    [("users, offline (0.1 %)", "users?serverStatus=OFFLINE"), ("fleet at a glance", "fleet")];
+const HEALTHY: [(&str, &str); 2] = [("users, offline (0.1 %)", "users?serverStatus=OFFLINE"), (FLEET, "fleet")];
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
@@ -95,7 +97,7 @@ async fn measure_on(dashboard: &Dashboard, args: &Args) -> anyhow::Result<()> {
         let cpu = processes.cpu()? - before;
         let ms = |at: usize| times[at].as_secs_f64() * 1000.0;
         let each = |seconds: f64| seconds * 1000.0 / f64::from(ASKED);
-        if times[TIMES - 2] > LIMIT {
+        if times[TIMES - 2] > (if name == FLEET { FLEET_LIMIT } else { LIMIT }) {
             late.push(name);
         }
         table.push_str(&format!(
@@ -118,7 +120,7 @@ async fn measure_on(dashboard: &Dashboard, args: &Args) -> anyhow::Result<()> {
         args.customers,
         args.audit_rows
     )?;
-    ensure!(late.is_empty(), "longer than {LIMIT:?}: {late:?}");
+    ensure!(late.is_empty(), "longer than {LIMIT:?} (the fleet: {FLEET_LIMIT:?}): {late:?}");
     Ok(())
 }
 

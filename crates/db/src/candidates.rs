@@ -8,9 +8,9 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 /// With at most so many candidates a list is made of them. With more it is read in its own order, and soon has its page.
-const FEW: usize = 2_000;
+const FEW: usize = 5_000;
 /// When so many of a thousand are candidates, the list is read in its own order without looking for all.
-const MANY_OF_1000: i64 = 15;
+const MANY_OF_1000: i64 = 40;
 /// What part of the gateways is looked at to know how many that are, in percent.
 const SAMPLE: u8 = 1;
 
@@ -24,16 +24,13 @@ pub(crate) async fn few(
     heartbeat_interval: PgInterval,
 ) -> DbResult<Option<Vec<Uuid>>> {
     let condition = match status {
+        Some(ServerStatus::NotInstalled) => return without_install(pool).await,
         Some(ServerStatus::Offline) => ["(phase <> 'serving' OR last_heartbeat_at <", ")"],
         Some(ServerStatus::Online) => ["(phase = 'serving' AND last_heartbeat_at >=", ")"],
-        // These have an index, or a table, of their own.
-        Some(
-            ServerStatus::NotInstalled
-            | ServerStatus::Installing
-            | ServerStatus::StoppedByLicense
-            | ServerStatus::KeyRetired,
-        )
-        | None => return Ok(None),
+        // These have an index of their own.
+        Some(ServerStatus::Installing | ServerStatus::StoppedByLicense | ServerStatus::KeyRetired) | None => {
+            return Ok(None);
+        }
     };
     let push_condition = |query: &mut QueryBuilder<Postgres>| {
         query.push(condition[0]).push(" statement_timestamp() - 3 * ").push_bind(heartbeat_interval);
@@ -50,5 +47,13 @@ pub(crate) async fn few(
     push_condition(&mut query);
     query.push(" LIMIT ").push(FEW + 1);
     let servers: Vec<Uuid> = query.build_query_scalar().persistent(false).fetch_all(pool).await?;
+    Ok((servers.len() <= FEW).then_some(servers))
+}
+
+/// They have a table of their own, but may all stand at the end of a list.
+async fn without_install(pool: &PgPool) -> DbResult<Option<Vec<Uuid>>> {
+    let limit = i64::try_from(FEW + 1).unwrap_or(i64::MAX);
+    let servers =
+        sqlx::query_scalar!("SELECT server_id FROM servers_without_install LIMIT $1", limit).fetch_all(pool).await?;
     Ok((servers.len() <= FEW).then_some(servers))
 }
