@@ -1,6 +1,7 @@
 //! `proxima-gateway check`: every problem of config.json at once, or OK with what may be shown.
 
 use crate::identity;
+use proxima_types::Listener;
 use std::io::Write;
 use std::path::Path;
 
@@ -26,8 +27,17 @@ pub fn run(path: &Path, out: &mut dyn Write, problems: &mut dyn Write) -> std::i
     }
     if let Some(config) = &identity.config {
         for listener in &config.listeners {
-            writeln!(out, "  listener     {} -> {}", listener.port, listener.backend_url)?;
+            writeln!(out, "  listener     {} -> {}", listener.port, goes_to(listener))?;
         }
     }
     Ok(true)
+}
+
+fn goes_to(listener: &Listener) -> String {
+    match (&listener.backend_url, &listener.pool, listener.redirect_to_https) {
+        (Some(url), ..) => url.to_string(),
+        (_, Some(pool), _) => format!("pool {pool}"),
+        (.., Some(port)) => format!("https, port {port}"),
+        _ => "nowhere".to_owned(),
+    }
 }

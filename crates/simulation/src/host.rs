@@ -110,4 +110,5 @@ fn listeners(metrics: &Arc<Metrics>) -> Listeners {
     let settings = ListenSettings { address: None, max_connections: 1, drain: Duration::from_secs(1) };
     let ends = (CancellationToken::new(), CancellationToken::new());
     Listeners::new(settings, Arc::clone(metrics), Arc::new(Workers::default()), TaskTracker::new(), ends)
+        .expect("randomness")
 }

@@ -1476,6 +1476,20 @@ export interface components {
              */
             days: number | null;
         };
+        /** @description How `https://` backends are trusted. */
+        BackendTls: {
+            /** @description Authorities in PEM that are trusted instead of the host's own. */
+            ca?: string | null;
+            /** @description The name that the backends' certificates are for, when it is not the URLs' host. */
+            serverName?: string | null;
+            /** @description Trusts whatever answers: whoever stands between gateway and backend reads and changes everything. */
+            insecureSkipVerify?: boolean;
+        };
+        /**
+         * @description Who gets the next request.
+         * @enum {string}
+         */
+        Balance: "ROUND_ROBIN" | "LEAST_CONNECTIONS";
         BoxDisk: {
             path: string;
             /** Format: int64 */
@@ -1558,11 +1572,28 @@ export interface components {
              */
             nextAttemptAt: string | null;
         };
+        /** @description Files on the gateway's host, by their absolute paths; what is in them is followed, so that another program may renew them. */
+        CertificateFiles: {
+            chain: string;
+            privateKey: string;
+        };
         /**
          * @description SHA-256 of a certificate's DER, as text `sha256:` + 64 lower-case hexadecimal digits. What a
          *     dashboard pins.
          */
         CertificateFingerprint: string;
+        /** @description As it was uploaded. */
+        CertificatePem: {
+            /** @description In PEM, the certificate itself first and those that signed it behind it. */
+            chain: string;
+            privateKey: string;
+        };
+        /** @description Where a certificate and its key come from. */
+        CertificateSource: {
+            pem: components["schemas"]["CertificatePem"];
+        } | {
+            files: components["schemas"]["CertificateFiles"];
+        };
         /**
          * @description How it stands.
          * @enum {string}
@@ -1862,6 +1893,10 @@ export interface components {
         GatewayConfig: {
             /** @description At most 64. */
             listeners: components["schemas"]["Listener"][];
+            /** @description At most 64. */
+            pools?: components["schemas"]["Pool"][];
+            /** @description At most 100. */
+            certificates?: components["schemas"]["Certificate"][];
         };
         /** @description How a gateway is, as it says itself: when something changes, and every ten seconds. */
         GatewayStatus: {
@@ -1904,6 +1939,31 @@ export interface components {
             management?: components["schemas"]["ManagementStatus"] | null;
             /** @description Set by a gateway that ends: why. */
             stopped: string | null;
+        };
+        /** @description A request that is sent to each backend now and then; an answer with a status from 200 to 399 is healthy. */
+        HealthCheck: {
+            /** @description Of a `GET` request, with its query. */
+            path: string;
+            /**
+             * Format: int32
+             * @description 1 to 3600.
+             */
+            intervalSeconds?: number;
+            /**
+             * Format: int32
+             * @description 1 to 60.
+             */
+            timeoutSeconds?: number;
+            /**
+             * Format: int32
+             * @description So many failures in a row make a backend ill, 1 to 100.
+             */
+            unhealthyAfter?: number;
+            /**
+             * Format: int32
+             * @description So many good answers in a row make it well, 1 to 100.
+             */
+            healthyAfter?: number;
         };
         /** @description The body of a 200. */
         HeartbeatAnswer: {
@@ -2206,6 +2266,18 @@ export interface components {
             /** @description `http://host[:port]`. */
             backendUrl: string;
         };
+        /** @description A listener that speaks TLS. */
+        ListenerTls: {
+            /** @description Names of certificates, at least one: the visitor's server name (SNI) chooses among them, and the first is for everybody else. */
+            certificates: string[];
+            /** @description The oldest version that is spoken. TLS 1.0 and 1.1 never are (RFC 8996). */
+            minimumVersion?: components["schemas"]["TlsVersion"];
+            /**
+             * Format: int32
+             * @description Tells browsers to come by HTTPS only, for so many seconds (`Strict-Transport-Security`, RFC 6797); at most two years.
+             */
+            hstsSeconds?: number | null;
+        };
         LoginPage: {
             /** @description Whom to greet; `null` for a slug that nobody has, whose page looks exactly like `/login`. */
             displayName: string | null;
@@ -2503,6 +2575,26 @@ export interface components {
             /** @description Why nothing can be installed from here, for people; `null` where it can. */
             installRefusal: string | null;
         };
+        /** @description Backends that serve the same. */
+        Pool: {
+            /** @description By which listeners and routes refer to it: up to 64 letters, digits, dots, hyphens and underscores. */
+            name: string;
+            /** @description 1 to 64. */
+            backends: components["schemas"]["PoolBackend"][];
+            balance?: components["schemas"]["Balance"];
+            healthCheck?: components["schemas"]["HealthCheck"] | null;
+            /** @description How `https://` backends are trusted. */
+            tls?: components["schemas"]["BackendTls"];
+        };
+        PoolBackend: {
+            /** @example http://127.0.0.1:3000 */
+            url: string;
+            /**
+             * Format: int32
+             * @description Its share, 1 to 1000.
+             */
+            weight?: number;
+        };
         /** @description A process that listens on a TCP port. */
         PortListener: {
             /** Format: int32 */
@@ -2688,6 +2780,17 @@ export interface components {
             limitAt: string;
             /** @description The new key. */
             maskedKey: string;
+        };
+        /** @description Requests that go elsewhere. At least one of `host` and `path`; exactly one of `backendUrl` and `pool`. */
+        Route: {
+            /** @description `shop.example.com`, or `*.example.com` for every name below it. */
+            host?: string | null;
+            /** @description `/api` is `/api` and whatever is below it by whole segments, not `/apis`; `/api*` is every path that begins so. */
+            path?: string | null;
+            /** @example http://127.0.0.1:3000 */
+            backendUrl?: string | null;
+            /** @description A pool's name. */
+            pool?: string | null;
         };
         RunningDashboard: {
             hostname: string;
@@ -2954,6 +3057,8 @@ export interface components {
             /** @description The server's own words. */
             answer: string | null;
         };
+        /** @enum {string} */
+        TlsVersion: "1.2" | "1.3";
         /** @description An authenticator app. */
         Totp: {
             /** Format: date-time */

@@ -3,14 +3,14 @@
 
 mod accept;
 mod socket;
+mod upstreams;
 mod workers;
 
 use crate::metrics::Metrics;
-use crate::proxy::Service;
+use crate::proxy::{Rules, Service, Trusted};
 use crate::tls::{Certificates, Terminator};
-use crate::upstream::Backend;
 use arc_swap::ArcSwap;
-use proxima_types::gateway_config::CertificateSource;
+use proxima_types::gateway_config::{CertificateSource, parse_image_url};
 use proxima_types::{GatewayConfig, Listener};
 use rustls::pki_types::UnixTime;
 pub use socket::PortError;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use upstreams::Upstreams;
 use workers::Opening;
 pub use workers::Workers;
 
@@ -48,6 +49,7 @@ pub struct Listeners {
     terminator: Terminator,
     /// Those of the configuration in force.
     certificates: Certificates,
+    upstreams: Upstreams,
     open: BTreeMap<u16, Open>,
 }
 
@@ -81,6 +83,7 @@ impl Listeners {
             kill,
             terminator: Terminator::new()?,
             certificates: Certificates::default(),
+            upstreams: Upstreams::default(),
             open: BTreeMap::new(),
         })
     }
@@ -115,8 +118,7 @@ impl Listeners {
 
     /// Reads certificate files again, and serves what has changed; a bad new one leaves the old one in place.
     pub fn follow_certificates(&mut self, config: &GatewayConfig) {
-        if !config.certificates.iter().any(|certificate| matches!(certificate.source, CertificateSource::Files { .. }))
-        {
+        if !config.certificates.iter().any(|certificate| matches!(certificate.source, CertificateSource::Files(_))) {
             return;
         }
         let certificates = Certificates::read(config, UnixTime::now());
@@ -124,53 +126,68 @@ impl Listeners {
             return;
         }
         certificates.log_defects();
-        for listener in config.listeners.iter().filter(|listener| listener.tls.is_some()) {
+        for listener in &config.listeners {
             let Some(open) = self.open.get(&listener.port) else { continue };
-            match self.service(listener, &certificates) {
-                Ok(service) => {
-                    open.service.store(Arc::new(service));
+            let Some(tls) = &listener.tls else { continue };
+            match self.terminator.port(tls, &certificates) {
+                Ok(tls) => {
+                    let before = open.service.load();
+                    let (routes, rules) = (before.routes.clone(), Arc::clone(&before.rules));
+                    open.service.store(Arc::new(Service { routes, tls: Some(tls), rules }));
                     tracing::info!(port = listener.port, "certificates read again");
                 }
-                Err(error) => tracing::error!(%error, "the certificate before it goes on"),
+                Err(why) => tracing::error!(port = listener.port, why, "the certificate before it goes on"),
             }
         }
         self.certificates = certificates;
     }
 
     fn plan(&self, config: &GatewayConfig) -> Plan {
-        let certificates = Certificates::read(config, UnixTime::now());
-        let mut plan =
-            Plan { wanted: config.listeners.iter().map(|listener| listener.port).collect(), ..Plan::default() };
+        let mut plan = Plan {
+            certificates: Certificates::read(config, UnixTime::now()),
+            upstreams: Upstreams::new(config, &self.upstreams),
+            ports: Vec::new(),
+            wanted: config.listeners.iter().map(|listener| listener.port).collect(),
+            failed: Vec::new(),
+        };
+        let rules = Arc::new(Rules {
+            trusted: Trusted::new(&config.trusted_proxies),
+            image_url: parse_image_url(&config.image_url).ok(),
+        });
         for listener in &config.listeners {
             let port = listener.port;
             let socket = match self.open.contains_key(&port) {
                 true => Ok(None),
                 false => socket::open(self.settings.address, port).map(Some),
             };
-            match socket.and_then(|socket| Ok((socket, self.service(listener, &certificates)?))) {
+            let service = self.service(listener, &rules, &plan.certificates, &mut plan.upstreams);
+            match socket.and_then(|socket| Ok((socket, service?))) {
                 Ok((socket, service)) => plan.ports.push((port, socket, service)),
                 Err(error) => plan.failed.push(error),
             }
         }
-        plan.certificates = certificates;
         plan
     }
 
-    /// What a listener is to do. A backend that stays keeps its connections.
-    fn service(&self, listener: &Listener, certificates: &Certificates) -> Result<Service, PortError> {
+    /// What a listener is to do.
+    fn service(
+        &self,
+        listener: &Listener,
+        rules: &Arc<Rules>,
+        certificates: &Certificates,
+        upstreams: &mut Upstreams,
+    ) -> Result<Service, PortError> {
         let port = listener.port;
         let tls = listener.tls.as_ref().map(|tls| self.terminator.port(tls, certificates)).transpose();
         let tls = tls.map_err(|reason| PortError::Tls { port, reason })?;
-        let present = self.open.get(&port).map(|open| Arc::clone(&open.service.load().backend));
-        let backend = present
-            .filter(|present| present.url == listener.backend_url)
-            .unwrap_or_else(|| Arc::new(Backend::new(listener.backend_url.clone())));
-        Ok(Service { backend, tls })
+        let routes = upstreams.routes(listener).map_err(|reason| PortError::Backend { port, reason })?;
+        Ok(Service { routes, tls, rules: Arc::clone(rules) })
     }
 
     async fn switch(&mut self, plan: Plan) {
         plan.certificates.log_defects();
         self.certificates = plan.certificates;
+        self.upstreams = plan.upstreams;
         for (port, socket, service) in plan.ports {
             match (self.open.get(&port), socket) {
                 (Some(open), _) => open.service.store(Arc::new(service)),
@@ -178,6 +195,7 @@ impl Listeners {
                 (None, None) => {}
             }
         }
+        self.upstreams.forget_before();
         let removed: Vec<u16> = self.open.keys().filter(|port| !plan.wanted.contains(port)).copied().collect();
         for port in removed {
             self.close(port).await;
@@ -224,9 +242,9 @@ impl Listeners {
 }
 
 /// What a configuration comes to, before anything is changed.
-#[derive(Default)]
 struct Plan {
     certificates: Certificates,
+    upstreams: Upstreams,
     /// Each with its socket, when it is a new one.
     ports: Vec<(u16, Option<TcpListener>, Service)>,
     /// Also those that failed: they are not closed.

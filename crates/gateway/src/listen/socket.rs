@@ -20,6 +20,8 @@ pub enum PortError {
     Other { port: u16, reason: String },
     #[error("Port {port} cannot speak TLS: {reason}.")]
     Tls { port: u16, reason: String },
+    #[error("Port {port} cannot use a backend: {reason}.")]
+    Backend { port: u16, reason: String },
 }
 
 impl PortError {

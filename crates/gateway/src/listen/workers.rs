@@ -95,6 +95,8 @@ impl Drop for Workers {
 async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Opening>) {
     let logging = Rc::clone(&worker);
     tokio::task::spawn_local(async move { logging.log.send_in_time().await });
+    let sweeping = Rc::clone(&worker);
+    tokio::task::spawn_local(async move { sweeping.sweep().await });
     while let Some(opening) = orders.recv().await {
         let Opening { number, socket, service, slots, closing, kill, tasks, open } = opening;
         let socket = match tokio::net::TcpListener::from_std(socket) {
@@ -104,9 +106,7 @@ async fn serve(worker: Rc<Worker>, mut orders: mpsc::UnboundedReceiver<Opening>)
                 continue;
             }
         };
-        let port = Rc::new(Port::new(service, worker.metrics(), closing, kill));
-        let swept = Rc::clone(&port);
-        tokio::task::spawn_local(async move { swept.sweep().await });
+        let port = Rc::new(Port::new(service, closing, kill));
         let accepting = accept(socket, Rc::clone(&worker), port, slots, tasks.clone());
         tokio::task::spawn_local(tasks.track_future(async move {
             accepting.await;

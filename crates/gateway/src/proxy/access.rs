@@ -49,12 +49,15 @@ const NO_ANSWER: u16 = 499;
 
 impl Record {
     /// Of a request whose head could not be read, `None`.
-    pub(super) fn begin(worker: &Rc<Worker>, client: &str, head: Option<&RequestHead>) -> Self {
+    pub(super) fn begin(worker: &Rc<Worker>, client: &str, peer: &str, head: Option<&RequestHead>) -> Self {
         worker.metrics().requests.increment();
         let mut asked = worker.lines.get();
         if worker.settings().access_log {
             let mut line = Line { out: &mut asked, format: worker.settings().log_format };
             line.token("client", client.as_bytes());
+            if peer != client {
+                line.token("peer", peer.as_bytes());
+            }
             if let Some(head) = head {
                 line.token("method", head.method_name());
                 line.text("host", head.fields().get("host").unwrap_or_default());

@@ -28,6 +28,8 @@ pub(super) fn explain(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_GATEWAY => "The website behind this address cannot be reached at the moment. Try again later.",
         StatusCode::GATEWAY_TIMEOUT => "The website behind this address did not answer in time. Try again later.",
+        StatusCode::FOUND => "This picture is elsewhere.",
+        StatusCode::PERMANENT_REDIRECT => "This page is served by HTTPS.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not served here.",
         StatusCode::URI_TOO_LONG => "This address is too long.",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "This request's header is too long.",

@@ -1,19 +1,22 @@
 //! One request, from its head to the end of its answer.
 
 use super::access::{Outcome, Record};
+use super::client::Client;
+use super::attempts::{Attempts, Link};
 use super::body::{Body, Broken, Source, Writer, carry};
 use super::headers::{self, Hop, Towards};
 use super::refusal::{Asked, Refusal};
+use super::route::Destination;
 use super::target::Target;
 use super::visit::{Connection, Visitor};
-use super::{REQUEST, RESPONSE, tunnel};
-use crate::upstream::{ConnectError, Pool};
+use super::{REQUEST, RESPONSE, Rules, tunnel};
+use crate::upstream::Group;
 use crate::wire::{Buffer, Late, Patience, Stream};
 use proxima_http1::{Framing, Method, RequestHead, ResponseHead, Scan, Version};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -35,14 +38,6 @@ pub(super) enum Next {
     Close,
 }
 
-/// A connection to the backend, for one exchange.
-pub(super) struct Link {
-    pub stream: Stream,
-    pub buffer: Buffer,
-    /// It was used before: its backend may have closed it meanwhile.
-    pub used: bool,
-}
-
 /// Why there is no answer.
 pub(super) enum Failed {
     Refused(Refusal),
@@ -57,20 +52,54 @@ impl Failed {
     pub(super) fn body(why: String) -> Self {
         Self::Refused(Refusal::Body(why))
     }
+
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Silent { unsent: true, .. })
+    }
+
+    /// Another link, if the request may be sent again.
+    pub(super) async fn next(
+        self,
+        attempts: &mut Attempts,
+        (visitor, record): (&Visitor, &Record),
+        link: &Link,
+        repeatable: bool,
+    ) -> Result<Link, Refusal> {
+        let (unsent, why) = match self {
+            Self::Silent { unsent, why } => (unsent, why),
+            Self::Refused(refusal) => {
+                if !refusal.is_visitors() {
+                    link.failed();
+                }
+                return Err(refusal);
+            }
+        };
+        if !link.used {
+            link.failed();
+        }
+        tracing::debug!(why, "a backend gave nothing back");
+        if unsent || repeatable {
+            attempts.again(visitor, record, link).await?.ok_or(Refusal::Backend(why))
+        } else {
+            Err(Refusal::Backend(why))
+        }
+    }
 }
 
 /// Answers a request whose head could not be read.
 pub(super) async fn refuse_head(visitor: &Visitor, connection: &mut Connection, refusal: Refusal) -> Next {
-    let record = Record::begin(&visitor.worker, &visitor.client, None);
+    let record = Record::begin(&visitor.worker, &visitor.client, &visitor.client, None);
     let asked = Asked { method: Method::Get, request_id: &record.request_id, accept: "", hsts: visitor.hsts() };
     send_refusal(visitor, connection, &record, &refusal, asked, false).await
 }
 
 /// Answers one request. Never fails: a failure is an answer, too.
 pub(super) async fn exchange(visitor: &Visitor, connection: &mut Connection) -> Next {
-    let record = Record::begin(&visitor.worker, &visitor.client, Some(&connection.request));
+    let rules = visitor.port.rules();
+    let client = rules.trusted.client(&visitor.client, connection.request.fields());
+    let record = Record::begin(&visitor.worker, &client.ip, &visitor.client, Some(&connection.request));
     let mut body = Body::new(connection.request.framing());
-    let refusal = match forward(visitor, connection, &record, &mut body).await {
+    let refusal = match forward(visitor, &client, &rules, connection, &record, &mut body).await {
         Ok(next) => return next,
         Err(refusal) => refusal,
     };
@@ -109,16 +138,17 @@ async fn send_refusal(
 
 async fn forward(
     visitor: &Visitor,
+    client: &Client<'_>,
+    rules: &Rules,
     connection: &mut Connection,
     record: &Record,
     body: &mut Body,
 ) -> Result<Next, Refusal> {
-    let pool = visitor.port.pool(visitor.worker.metrics());
+    let mut attempts = Attempts::at(route(visitor, rules, &connection.request)?);
     let offered = headers::upgrade(&connection.request);
-    push_head(visitor, &connection.request, &mut connection.to_backend, record, &pool, offered.as_deref())?;
-    record.goes_to(&pool.backend);
     let repeatable = connection.request.method.is_idempotent() && body.is_empty();
-    let mut link = link(visitor, &pool, true).await?;
+    let mut link = attempts.link(visitor, record).await?;
+    push_head(visitor, client, &connection.request, &mut connection.to_backend, record, &link, offered.as_deref())?;
     if headers::expects_continue(&connection.request) && connection.buffer.is_empty() {
         let stall = visitor.worker.settings().visitor.stall;
         let said = connection.visitor_timer.progress(stall, &connection.stream, CONTINUE).await;
@@ -127,63 +157,60 @@ async fn forward(
     }
     loop {
         let failed = match converse(visitor, connection, record, body, &mut link, offered.is_some()).await {
-            Ok(Answered::Http { whole }) => return Ok(end(visitor, connection, &pool, link, whole)),
+            Ok(Answered::Http { whole }) => return Ok(end(visitor, connection, link, whole)),
             Ok(Answered::Switched) => return Ok(tunnel::carry(visitor, connection, record, link).await),
             Err(failed) => failed,
         };
-        match failed {
-            Failed::Silent { unsent, why } if link.used && (unsent || repeatable) => {
-                tracing::debug!(why, "a connection to the backend had gone stale");
-                visitor.worker.metrics().backend_retries.increment();
-                if !unsent {
-                    let Connection { request, to_backend, .. } = &mut *connection;
-                    push_head(visitor, request, to_backend, record, &pool, offered.as_deref())?;
-                }
-                link = self::link(visitor, &pool, false).await?;
-            }
-            Failed::Silent { why, .. } => return Err(Refusal::Backend(why)),
-            Failed::Refused(refusal) => return Err(refusal),
+        let unsent = failed.is_unsent();
+        link = failed.next(&mut attempts, (visitor, record), &link, repeatable).await?;
+        if !unsent {
+            let Connection { request, to_backend, .. } = &mut *connection;
+            push_head(visitor, client, request, to_backend, record, &link, offered.as_deref())?;
         }
+    }
+}
+
+/// The backends that a request goes to.
+pub(super) fn route(visitor: &Visitor, rules: &Rules, request: &RequestHead) -> Result<Arc<Group>, Refusal> {
+    let target = Target::of(request)?;
+    if let Some(url) = &rules.image_url
+        && target.path[0].starts_with(b"/images/")
+    {
+        return Err(Refusal::Image(format!("{url}{}", target.path_text())));
+    }
+    let mark = visitor.worker.loop_mark();
+    if request.fields().all(headers::LOOP_MARK).any(|one| one == mark.as_bytes()) {
+        return Err(Refusal::Loop);
+    }
+    match visitor.port.destination(target.host, target.path[0]) {
+        Destination::Backends(group) => Ok(group),
+        Destination::Https(port) => Err(Refusal::Https(target.by_https(port).ok_or(Refusal::Host)?)),
     }
 }
 
 /// Writes the request's head for the backend.
 pub(super) fn push_head(
     visitor: &Visitor,
+    client: &Client<'_>,
     request: &RequestHead,
     to_backend: &mut Vec<u8>,
     record: &Record,
-    pool: &Pool,
+    link: &Link,
     offered: Option<&[u8]>,
 ) -> Result<(), Refusal> {
     let target = Target::of(request)?;
-    let mark = visitor.worker.loop_mark();
-    if request.fields().all(headers::LOOP_MARK).any(|one| one == mark.as_bytes()) {
-        return Err(Refusal::Loop);
-    }
     let hop = Hop {
-        client: &visitor.client,
-        scheme: visitor.scheme(),
-        host: target.host.unwrap_or(pool.backend.host.as_bytes()),
+        client: &client.ip,
+        chain: &client.chain,
+        scheme: client.scheme.unwrap_or(visitor.scheme()),
+        host: target.host.unwrap_or(link.backend().host.as_bytes()),
         request_id: &record.request_id,
-        loop_mark: mark,
+        loop_mark: visitor.worker.loop_mark(),
         upgrade: offered,
     };
     to_backend.clear();
     headers::push_request(to_backend, request, &target.path, &hop);
     Ok(())
-}
-
-pub(super) async fn link(visitor: &Visitor, pool: &Pool, may_be_used: bool) -> Result<Link, Refusal> {
-    let buffer = visitor.worker.buffers.get();
-    if may_be_used && let Some(stream) = pool.take() {
-        return Ok(Link { stream, buffer, used: true });
-    }
-    match pool.connect(visitor.worker.settings().backend.connect).await {
-        Ok(stream) => Ok(Link { stream, buffer, used: false }),
-        Err(ConnectError::Late) => Err(Refusal::BackendTimeout),
-        Err(error @ ConnectError::Failed(_)) => Err(Refusal::Backend(error.to_string())),
-    }
 }
 
 enum Answered {
@@ -289,6 +316,7 @@ async fn converse(
         return Ok(Answered::Switched);
     }
     record.status.set(response.status);
+    link.connections.backend.health.answered();
     let framing = response.framing(request.method);
     let closes = visitor.port.closing.is_cancelled() || !request.keeps_alive();
     let (towards, keep) = towards(request, framing, closes, visitor.hsts());
@@ -337,12 +365,11 @@ fn towards<'a>(request: &RequestHead, framing: Framing, closes: bool, hsts: Opti
 }
 
 /// What becomes of both connections.
-fn end(visitor: &Visitor, connection: &Connection, pool: &Rc<Pool>, link: Link, whole: Whole) -> Next {
+fn end(visitor: &Visitor, connection: &Connection, link: Link, whole: Whole) -> Next {
     let response = &connection.response;
     let has_end = response.framing(connection.request.method) != Framing::UntilClose;
     if whole.request && whole.response && has_end && response.keeps_alive() && link.buffer.is_empty() {
-        visitor.worker.buffers.put(link.buffer);
-        pool.put(link.stream);
+        link.keep(visitor);
     }
     match (whole.response, whole.request, whole.keep) {
         (false, ..) => Next::Close,

@@ -28,6 +28,8 @@ const FORWARDED: &str = "x-forwarded-";
 /// What the gateway says to the backend.
 pub(super) struct Hop<'a> {
     pub client: &'a str,
+    /// It, and the trusted proxies between it and us.
+    pub chain: &'a str,
     pub scheme: &'a str,
     pub host: &'a [u8],
     pub request_id: &'a str,
@@ -66,7 +68,7 @@ pub(super) fn push_request(out: &mut Vec<u8>, head: &RequestHead, path: &[&[u8]]
     }
     push_line(out, b"X-Forwarded-Host", hop.host);
     push_line(out, b"X-Real-IP", hop.client.as_bytes());
-    push_line(out, b"X-Forwarded-For", hop.client.as_bytes());
+    push_line(out, b"X-Forwarded-For", hop.chain.as_bytes());
     push_line(out, b"X-Forwarded-Proto", hop.scheme.as_bytes());
     push_line(out, b"X-Request-Id", hop.request_id.as_bytes());
     push_line(out, b"Proxima-Loop", hop.loop_mark.as_bytes());

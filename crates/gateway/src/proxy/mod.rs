@@ -2,18 +2,21 @@
 //! with back-pressure, answer for a backend that does not.
 //!
 //! Decided here: `X-Forwarded-For`, `-Proto`, `-Host`, `X-Real-IP` and `X-Request-Id` are ours, whatever a visitor sends under
-//! those or similar names is dropped (trusted proxies are to come). Neither `Via` nor `Forwarded` nor `Server` is added: a
+//! those or similar names is dropped, unless the peer is a trusted proxy: then it is read (`client`), and written anew all the same. Neither `Via` nor `Forwarded` nor `Server` is added: a
 //! visitor must not notice the gateway, and backends change their behaviour on `Via`.
 //!
 //! All of a connection is done by one task of one worker's thread: nothing here is shared between threads but counters.
 
 mod access;
+mod attempts;
 mod body;
+mod client;
 mod error_page;
 mod exchange;
 mod headers;
 mod http2;
 mod refusal;
+mod route;
 mod target;
 mod tunnel;
 mod visit;
@@ -21,12 +24,16 @@ mod visit;
 use crate::cli::LogFormat;
 use crate::log::AccessLog;
 use crate::metrics::Metrics;
+use crate::names::Names;
 use crate::tls::PortTls;
-use crate::upstream::{Backend, BackendTimings, Pool};
+use crate::upstream::{Backend, BackendTimings, Connections};
 use crate::wire::Buffers;
 use arc_swap::ArcSwap;
 use proxima_http1::Limits;
+pub(crate) use client::Trusted;
+pub(crate) use route::{Destination, Matcher, Routes};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,11 +100,34 @@ pub(crate) struct Worker {
     pub log: AccessLog,
     pub buffers: Buffers,
     lines: Lines,
+    /// To each backend that it has had to do with lately.
+    connections: RefCell<HashMap<*const Backend, Rc<Connections>>>,
+    names: Names,
 }
 
 impl Worker {
     pub fn new(context: Arc<ProxyContext>, log: AccessLog) -> Self {
-        Self { context, log, buffers: Buffers::default(), lines: Lines::default() }
+        let (buffers, lines, connections) = (Buffers::default(), Lines::default(), RefCell::default());
+        Self { context, log, buffers, lines, connections, names: Names::default() }
+    }
+
+    /// This worker's connections to a backend.
+    fn connections(&self, backend: &Arc<Backend>) -> Rc<Connections> {
+        let mut all = self.connections.borrow_mut();
+        // An entry holds its backend, so no other one can come to have its address.
+        let new = || Rc::new(Connections::new(Arc::clone(backend), Arc::clone(self.metrics()), self.names.clone()));
+        Rc::clone(all.entry(Arc::as_ptr(backend)).or_insert_with(new))
+    }
+
+    /// Closes connections to backends that rest for too long, and forgets backends that are configured no more, for ever.
+    pub async fn sweep(&self) {
+        const EVERY: Duration = Duration::from_secs(10);
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let mut all = self.connections.borrow_mut();
+            all.values().for_each(|connections| connections.sweep());
+            all.retain(|_, connections| !connections.is_forgotten());
+        }
     }
 
     fn settings(&self) -> &ProxySettings {
@@ -139,16 +169,23 @@ impl Lines {
 }
 
 /// What a port does with its visitors, as it is configured now.
-#[derive(Clone)]
 pub(crate) struct Service {
-    pub backend: Arc<Backend>,
+    pub routes: Routes,
     pub tls: Option<PortTls>,
+    pub rules: Arc<Rules>,
+}
+
+/// What holds at every port.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    pub trusted: Trusted,
+    /// Where requests below `/images/` are sent.
+    pub image_url: Option<String>,
 }
 
 /// One port as one worker serves it.
 pub(crate) struct Port {
     service: Arc<ArcSwap<Service>>,
-    pool: RefCell<Rc<Pool>>,
     /// The port is closed: connections end after what they are at.
     pub closing: CancellationToken,
     /// The drain is over.
@@ -156,32 +193,18 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub fn new(
-        service: Arc<ArcSwap<Service>>,
-        metrics: &Arc<Metrics>,
-        closing: CancellationToken,
-        kill: CancellationToken,
-    ) -> Self {
-        let pool = RefCell::new(Rc::new(Pool::new(Arc::clone(&service.load().backend), Arc::clone(metrics))));
-        Self { service, pool, closing, kill }
+    pub fn new(service: Arc<ArcSwap<Service>>, closing: CancellationToken, kill: CancellationToken) -> Self {
+        Self { service, closing, kill }
     }
 
-    /// Closes connections to the backend that rest for too long, until the port closes.
-    pub async fn sweep(&self) {
-        const EVERY: Duration = Duration::from_secs(10);
-        while tokio::time::timeout(EVERY, self.closing.cancelled()).await.is_err() {
-            self.pool.borrow().sweep();
-        }
+    /// Where a request goes, as it is configured now.
+    fn destination(&self, host: Option<&[u8]>, path: &[u8]) -> Destination {
+        self.service.load().routes.destination(host, path).clone()
     }
 
-    /// The connections to the backend that is configured now.
-    fn pool(&self, metrics: &Arc<Metrics>) -> Rc<Pool> {
-        let service = self.service.load();
-        let mut pool = self.pool.borrow_mut();
-        if !Arc::ptr_eq(&pool.backend, &service.backend) {
-            *pool = Rc::new(Pool::new(Arc::clone(&service.backend), Arc::clone(metrics)));
-        }
-        Rc::clone(&pool)
+    /// What holds for a request now.
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.service.load().rules)
     }
 
     /// How a new connection is secured.

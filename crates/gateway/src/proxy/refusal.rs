@@ -17,6 +17,10 @@ pub(super) enum Refusal {
     PlainHttp,
     #[error("CONNECT and TRACE are not served")]
     Method,
+    #[error("sent to {0}")]
+    Https(String),
+    #[error("a picture: sent to {0}")]
+    Image(String),
     #[error("the request came through this gateway before")]
     Loop,
     #[error("the request's body broke off: {0}")]
@@ -37,6 +41,8 @@ impl Refusal {
             Self::Head(Violation::Version) => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Head(_) | Self::PlainHttp | Self::Host | Self::Target | Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Https(_) => StatusCode::PERMANENT_REDIRECT,
+            Self::Image(_) => StatusCode::FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::Backend(_) => StatusCode::BAD_GATEWAY,
             Self::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -45,12 +51,13 @@ impl Refusal {
 
     /// After what the visitor did wrong nothing more is read of him.
     pub(super) fn is_visitors(&self) -> bool {
-        !matches!(self, Self::Loop | Self::Backend(_) | Self::BackendTimeout)
+        !matches!(self, Self::Https(_) | Self::Image(_) | Self::Loop | Self::Backend(_) | Self::BackendTimeout)
     }
 
     pub(super) fn count(&self, metrics: &Metrics) {
         match self {
             Self::Backend(_) | Self::BackendTimeout => metrics.backend_errors.increment(),
+            Self::Https(_) | Self::Image(_) => {}
             _ => metrics.refused_requests.increment(),
         }
     }
@@ -66,6 +73,9 @@ impl Refusal {
             ("Cache-Control", "no-store".to_owned()),
             ("X-Request-Id", asked.request_id.to_owned()),
         ];
+        if let Self::Https(location) | Self::Image(location) = self {
+            fields.push(("Location", location.clone()));
+        }
         if *self == Self::Method {
             fields.push(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
         }

@@ -1,6 +1,7 @@
 //! What a request asks for, and whether it says so unambiguously (RFC 9112 section 3.2).
 
 use super::refusal::Refusal;
+use super::route::without_port;
 use proxima_http1::{Known, Method, RequestHead, Version};
 use std::net::Ipv6Addr;
 
@@ -30,6 +31,20 @@ impl<'a> Target<'a> {
         let (authority, path) = rest.split_at(end);
         check_authority(authority)?;
         Ok(Self { host: Some(authority), path: if path.starts_with(b"/") { [path, b""] } else { [b"/", path] } })
+    }
+}
+
+impl Target<'_> {
+    pub(super) fn path_text(&self) -> String {
+        self.path.iter().map(|part| String::from_utf8_lossy(part)).collect()
+    }
+
+    /// The same address by HTTPS. `None` when it has no host.
+    pub(super) fn by_https(&self, port: u16) -> Option<String> {
+        let host = String::from_utf8_lossy(without_port(self.host?)).into_owned();
+        let path = self.path_text();
+        let path = if path.starts_with('/') { path.as_str() } else { "/" };
+        Some(if port == 443 { format!("https://{host}{path}") } else { format!("https://{host}:{port}{path}") })
     }
 }
 

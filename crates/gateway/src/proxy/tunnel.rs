@@ -1,7 +1,8 @@
 //! Upgraded connections (WebSocket and any other): bytes both ways, after the backend's 101 and never before (invariant 6).
 
 use super::access::{Outcome, Record};
-use super::exchange::{Link, Next};
+use super::attempts::Link;
+use super::exchange::Next;
 use super::headers::{self, Towards};
 use super::visit::{Connection, Visitor};
 use crate::wire::{Buffer, Patience, Stream};

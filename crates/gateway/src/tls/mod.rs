@@ -7,7 +7,9 @@ use by_name::ByName;
 pub(crate) use handshake::{Handshake, handshake};
 use proxima_certs::{Names, Pair};
 use proxima_types::GatewayConfig;
-use proxima_types::gateway_config::{Certificate, CertificateSource, ListenerTls, TlsVersion};
+use proxima_types::gateway_config::{
+    Certificate, CertificateFiles, CertificatePem, CertificateSource, ListenerTls, TlsVersion,
+};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::UnixTime;
@@ -66,12 +68,12 @@ impl Certificates {
 fn read(certificate: &Certificate, now: UnixTime) -> Result<Pair, String> {
     let name = &certificate.name;
     let pair = match &certificate.source {
-        CertificateSource::Pem { chain, private_key } => {
+        CertificateSource::Pem(CertificatePem { chain, private_key }) => {
             let (cert, key) =
                 (format!("the chain of certificate {name:?}"), format!("the private key of certificate {name:?}"));
             Pair::from_pem(chain.as_bytes(), private_key.expose().as_bytes(), &Names { cert: &cert, key: &key }, now)
         }
-        CertificateSource::Files { chain, private_key } => {
+        CertificateSource::Files(CertificateFiles { chain, private_key }) => {
             let read = |path: &str| {
                 std::fs::read(path).map_err(|error| format!("certificate {name:?}: {path} cannot be read: {error}"))
             };

@@ -1,21 +1,22 @@
-//! The way to one backend: a bounded pool of HTTP/1.1 connections of one worker.
+//! The ways to backends: who gets a request (`group`), who is well (`health`, `check`), how they are trusted (`trust`), and each
+//! worker's connections to each of them (`connections`).
 
+mod check;
 mod connect;
+mod connections;
+mod group;
+mod health;
+mod trust;
 
-use crate::metrics::Metrics;
-use crate::names::Names;
-use crate::wire::Stream;
+pub(crate) use check::Checks;
+pub(crate) use connections::{ConnectError, Connections};
+pub(crate) use group::Group;
+use health::Health;
 use proxima_types::BackendUrl;
-use std::cell::RefCell;
+use proxima_types::gateway_config::BackendTls;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
-
-/// Idle connections kept for each backend, by each worker.
-const MAX_IDLE: usize = 128;
-/// How long one is kept. Shorter than the keep-alive of usual servers (nginx 75 s), so that it is seldom the backend that
-/// closes first.
-const IDLE: Duration = Duration::from_secs(55);
+use trust::Trust;
 
 /// Limits of time towards a backend.
 #[derive(Debug, Clone, Copy)]
@@ -26,140 +27,50 @@ pub struct BackendTimings {
 }
 
 /// One backend, as all workers know it.
+#[derive(Debug)]
 pub struct Backend {
     pub url: BackendUrl,
     /// As the log names it.
     pub name: String,
     /// Its own `Host`, for visitors (HTTP/1.0) who name none.
     pub host: String,
-    names: Names,
+    tls: BackendTls,
+    trust: Option<Trust>,
+    pub(crate) health: Health,
 }
 
 impl Backend {
-    #[must_use]
-    pub fn new(url: BackendUrl) -> Self {
-        Self { name: url.to_string(), host: url.authority(), names: Names::default(), url }
+    /// # Errors
+    /// One sentence: why an `https://` backend cannot be trusted.
+    pub fn new(url: BackendUrl, tls: BackendTls) -> Result<Self, String> {
+        let trust = Trust::of(&url, &tls)?;
+        Ok(Self { name: url.to_string(), host: url.authority(), trust, tls, health: Health::default(), url })
+    }
+
+    /// Whether it is the very same as this would be.
+    pub fn is(&self, url: &BackendUrl, tls: &BackendTls) -> bool {
+        self.url == *url && self.tls == *tls
+    }
+
+    #[cfg(test)]
+    fn plain(url: BackendUrl) -> Self {
+        Self::new(url, BackendTls::default()).expect("without TLS")
     }
 }
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    #[error("cannot connect to the backend: {0}")]
-    Failed(String),
-    #[error("the backend did not accept a connection in time")]
-    Late,
-}
+/// A request that is under way to a backend.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<Backend>);
 
-struct Idle {
-    stream: Stream,
-    since: Instant,
-}
-
-/// Connections of one worker to one backend.
-pub(crate) struct Pool {
-    pub backend: Arc<Backend>,
-    metrics: Arc<Metrics>,
-    idle: RefCell<Vec<Idle>>,
-}
-
-impl Pool {
-    pub fn new(backend: Arc<Backend>, metrics: Arc<Metrics>) -> Self {
-        Self { backend, metrics, idle: RefCell::default() }
-    }
-
-    /// The connection that was used last, if one is still open and silent.
-    pub fn take(&self) -> Option<Stream> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(candidate) = idle.pop() {
-            if candidate.since.elapsed() < IDLE && candidate.stream.is_quiet() {
-                self.metrics.backend_connections_reused.increment();
-                return Some(candidate.stream);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection whose last answer was read to its end.
-    pub fn put(&self, stream: Stream) {
-        let mut idle = self.idle.borrow_mut();
-        let expired = idle.iter().take_while(|old| old.since.elapsed() >= IDLE).count();
-        idle.drain(..expired);
-        if idle.len() < MAX_IDLE {
-            idle.push(Idle { stream, since: Instant::now() });
-        }
-    }
-
-    /// Closes those that nobody took for too long, or that their backend has ended.
-    pub fn sweep(&self) {
-        self.idle.borrow_mut().retain(|idle| idle.since.elapsed() < IDLE && idle.stream.is_quiet());
-    }
-
-    pub async fn connect(&self, limit: Duration) -> Result<Stream, ConnectError> {
-        let connecting = connect::connect(&self.backend.url, &self.backend.names);
-        let tcp =
-            tokio::time::timeout(limit, connecting).await.map_err(|_| ConnectError::Late)?.map_err(
-                |error| match error.kind() {
-                    std::io::ErrorKind::TimedOut => ConnectError::Late,
-                    _ => ConnectError::Failed(error.to_string()),
-                },
-            )?;
-        self.metrics.backend_connections_opened.increment();
-        Ok(Stream::new(tcp))
+impl UnderWay {
+    pub fn to(backend: &Arc<Backend>) -> Self {
+        backend.health.begin();
+        Self(Arc::clone(backend))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::ErrorKind;
-    use tokio::net::TcpListener;
-
-    fn pool(listener: &TcpListener) -> Pool {
-        let address = listener.local_addr().expect("bound");
-        let url = BackendUrl::parse(&format!("http://{address}")).expect("a URL");
-        Pool::new(Arc::new(Backend::new(url)), Arc::default())
-    }
-
-    async fn connected(pool: &Pool, listener: &TcpListener) -> (Stream, tokio::net::TcpStream) {
-        let ours = pool.connect(Duration::from_secs(5)).await.expect("connected");
-        (ours, listener.accept().await.expect("accepted").0)
-    }
-
-    #[tokio::test]
-    async fn the_newest_is_taken_first_and_none_that_has_ended() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let pool = pool(&listener);
-        let (older, _open) = connected(&pool, &listener).await;
-        let (newer, ended) = connected(&pool, &listener).await;
-        pool.put(older);
-        pool.put(newer);
-        drop(ended);
-        while pool.idle.borrow()[1].stream.is_quiet() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let taken = pool.take().expect("the older one");
-        assert!(pool.take().is_none() && taken.is_quiet());
-    }
-
-    #[tokio::test]
-    async fn what_rests_too_long_is_closed_without_being_asked_for() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let pool = pool(&listener);
-        let (ours, theirs) = connected(&pool, &listener).await;
-        pool.put(ours);
-        tokio::time::pause();
-        tokio::time::advance(IDLE / 2).await;
-        pool.sweep();
-        assert_eq!(pool.idle.borrow().len(), 1);
-        tokio::time::advance(IDLE).await;
-        pool.sweep();
-        assert!(pool.idle.borrow().is_empty());
-        tokio::time::resume();
-        theirs.readable().await.expect("its end");
-        assert!(
-            matches!(theirs.try_read(&mut [0; 1]), Ok(0))
-                || theirs.try_read(&mut [0; 1]).is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
-        );
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.health.end();
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a listener's requests go: `http://host[:port]`, nothing after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where requests go: `http://host[:port]` or `https://host[:port]`, nothing after it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BackendUrl {
+    https: bool,
     host: String,
     port: u16,
 }
@@ -15,8 +16,8 @@ impl BackendUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let url = url::Url::parse(text).map_err(|_| "Enter a URL such as http://127.0.0.1:3000.".to_owned())?;
-        if url.scheme() != "http" {
-            return Err(format!("Use http:// here: {}:// backends are not supported.", url.scheme()));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("Use http:// or https:// here: {}:// backends are not supported.", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("A backend URL cannot carry a user name or password.".to_owned());
@@ -36,7 +37,12 @@ impl BackendUrl {
         if port == 0 {
             return Err("Port 0 cannot be connected to.".to_owned());
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { https: url.scheme() == "https", host: host.to_owned(), port })
+    }
+
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.https
     }
 
     /// As in a URL: an IPv6 address stands in brackets.
@@ -64,9 +70,10 @@ impl BackendUrl {
 
 impl std::fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (scheme, usual) = if self.https { ("https", 443) } else { ("http", 80) };
         match self.port {
-            80 => write!(f, "http://{}", self.host),
-            port => write!(f, "http://{}:{port}", self.host),
+            port if port == usual => write!(f, "{scheme}://{}", self.host),
+            port => write!(f, "{scheme}://{}:{port}", self.host),
         }
     }
 }
@@ -93,13 +100,14 @@ mod tests {
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
             ("http://Example.COM/", "http://example.com"),
             ("http://[::1]:8080", "http://[::1]:8080"),
+            ("https://example.com:443", "https://example.com"),
+            ("https://example.com:80", "https://example.com:80"),
         ] {
             assert_eq!(BackendUrl::parse(text).map(|url| url.to_string()), Ok(shown.to_owned()));
         }
         for bad in [
             "",
             "example.com",
-            "https://example.com",
             "ftp://x",
             "http://u:p@x",
             "http://x/path",

@@ -1,13 +1,12 @@
 //! Certificates that a gateway serves its visitors, and which port serves which of them.
 
+use super::is_default;
 use crate::field_error::{FieldError, FieldErrors};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// How many certificates one gateway holds at most.
 pub const MAX_CERTIFICATES: usize = 100;
-/// The longest certificate name, in characters.
-const MAX_NAME: usize = 64;
 /// A chain or a key is no longer than this, in bytes.
 const MAX_PEM: usize = 64 * 1024;
 
@@ -22,16 +21,28 @@ pub struct Certificate {
 
 /// Where a certificate and its key come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum CertificateSource {
-    /// PEM, the certificate itself first and those that signed it behind it.
-    Pem {
-        chain: String,
-        #[schema(value_type = String, write_only)]
-        private_key: PrivateKeyPem,
-    },
-    /// Files on the gateway's host, absolute paths; what is in them is followed, so that another program may renew them.
-    Files { chain: String, private_key: String },
+    Pem(CertificatePem),
+    Files(CertificateFiles),
+}
+
+/// As it was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CertificatePem {
+    /// In PEM, the certificate itself first and those that signed it behind it.
+    pub chain: String,
+    #[schema(value_type = String, write_only)]
+    pub private_key: PrivateKeyPem,
+}
+
+/// Files on the gateway's host, by their absolute paths; what is in them is followed, so that another program may renew them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CertificateFiles {
+    pub chain: String,
+    pub private_key: String,
 }
 
 /// A private key in PEM. It is shown nowhere.
@@ -84,10 +95,6 @@ pub enum TlsVersion {
     V1_3,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 /// Checks the certificates' own fields. Whether a chain and a key fit each other only their reader can tell.
 pub(super) fn check_certificates(certificates: &[Certificate], errors: &mut FieldErrors) {
     if certificates.len() > MAX_CERTIFICATES {
@@ -96,11 +103,7 @@ pub(super) fn check_certificates(certificates: &[Certificate], errors: &mut Fiel
     }
     for (index, certificate) in certificates.iter().enumerate() {
         let field = |name: &str| format!("certificates[{index}].{name}");
-        let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-' | '_');
-        if certificate.name.is_empty() || certificate.name.len() > MAX_NAME || !certificate.name.chars().all(plain) {
-            let message = format!("Use 1 to {MAX_NAME} letters, digits, dots, hyphens or underscores.");
-            errors.push(FieldError::new(field("name"), "invalid", message));
-        }
+        super::check_name(field("name"), &certificate.name, errors);
         if certificates[..index].iter().any(|other| other.name == certificate.name) {
             let message = "Another certificate has this name. Choose another one.";
             errors.push(FieldError::new(field("name"), "duplicate", message));
@@ -111,7 +114,7 @@ pub(super) fn check_certificates(certificates: &[Certificate], errors: &mut Fiel
 
 fn check_source(source: &CertificateSource, field: &dyn Fn(&str) -> String, errors: &mut FieldErrors) {
     match source {
-        CertificateSource::Pem { chain, private_key } => {
+        CertificateSource::Pem(CertificatePem { chain, private_key }) => {
             for (name, pem) in [("source.pem.chain", chain.as_str()), ("source.pem.privateKey", private_key.expose())] {
                 if !pem.contains("-----BEGIN ") || pem.len() > MAX_PEM {
                     let message = format!("Enter PEM text (-----BEGIN …) of at most {} KiB.", MAX_PEM / 1024);
@@ -119,7 +122,7 @@ fn check_source(source: &CertificateSource, field: &dyn Fn(&str) -> String, erro
                 }
             }
         }
-        CertificateSource::Files { chain, private_key } => {
+        CertificateSource::Files(CertificateFiles { chain, private_key }) => {
             for (name, path) in [("source.files.chain", chain), ("source.files.privateKey", private_key)] {
                 if !path.starts_with('/') || path.len() > 4096 || path.contains('\0') {
                     let message = "Enter the file's absolute path on the gateway's host, such as /etc/ssl/site.pem.";

@@ -25,7 +25,7 @@ const WORKERS: usize = 3;
 const BUSY: usize = 16;
 /// It is collected until it is as large as the last one, or so large, or for so many milliseconds. Nobody notices: gateways
 /// come once a minute.
-const COLLECTED: usize = 128;
+const COLLECTED: usize = 256;
 const COLLECT_MS: u32 = 5;
 /// How long a batch has the database to itself. One at a time makes the largest batches, which cost the database the
 /// least; one that is stuck must not hold up the others.

@@ -16,10 +16,21 @@ use serde::{Deserialize, Serialize};
 pub struct ServerConfig {
     /// Grows with every save; 0 before the first.
     pub generation: i64,
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<ListenerView>,
     #[schema(required)]
     pub updated_at: Option<DateTime<Utc>>,
     pub delivery: ConfigDelivery,
+}
+
+/// One port that visitors reach, and where their requests go.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Listener)]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerView {
+    /// 1 to 65535, on every address of the host.
+    pub port: u16,
+    #[schema(value_type = String, example = "http://127.0.0.1:3000")]
+    pub backend_url: BackendUrl,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -57,9 +68,10 @@ impl From<ServerRow> for ServerConfig {
             (DeliveryState::Pending, None)
         };
         let config: GatewayConfig = serde_json::from_value(row.config).unwrap_or_default();
+        let view = |listener: Listener| Some(ListenerView { port: listener.port, backend_url: listener.backend_url? });
         Self {
             generation: row.config_generation,
-            listeners: config.listeners,
+            listeners: config.listeners.into_iter().filter_map(view).collect(),
             updated_at: row.config_updated_at,
             delivery: ConfigDelivery { state, reason },
         }
@@ -124,11 +136,11 @@ fn read(inputs: &[ListenerInput]) -> Result<GatewayConfig, FieldErrors> {
                 .map_err(|message| FieldError::new(format!("listeners[{index}].backendUrl"), "invalid", message)),
         );
         if let (Some(port), Some(backend_url)) = (port, backend_url) {
-            readable.push((index, Listener { port, backend_url, tls: None }));
+            readable.push((index, Listener { port, backend_url: Some(backend_url), ..Listener::default() }));
         }
     }
     let placed: Vec<(usize, &Listener)> = readable.iter().map(|(index, listener)| (*index, listener)).collect();
-    check_listeners(&placed, &mut errors);
+    check_listeners(&placed, (&[], &[]), &mut errors);
     errors.into_result()?;
     let listeners = readable.into_iter().map(|(_, listener)| listener).collect();
     Ok(GatewayConfig { listeners, ..GatewayConfig::default() })

@@ -56,7 +56,7 @@ fn defects(files: &Files) -> String {
 }
 
 fn refusal(files: &Files) -> String {
-    files.load(NOW).err().expect("refused").to_string()
+    files.load(NOW).expect_err("refused").to_string()
 }
 
 #[test]

@@ -2,16 +2,15 @@
 
 use super::request;
 use super::sink::{self, Frames};
-use crate::proxy::RESPONSE;
+use crate::proxy::client::Client;
+use crate::proxy::{RESPONSE, Rules};
 use crate::proxy::access::{Outcome, Record};
+use crate::proxy::attempts::{Attempts, Link};
 use crate::proxy::body::{Body, Broken, Source, Writer, carry};
-use crate::proxy::exchange::{
-    Failed, Heads, Link, MOST_INTERIM, NoHead, Progress, Sending, alongside, link, push_head,
-};
+use crate::proxy::exchange::{Failed, Heads, MOST_INTERIM, NoHead, Progress, Sending, alongside, push_head, route};
 use crate::proxy::headers::{self, HSTS, REQUEST_ID};
 use crate::proxy::refusal::{Asked, Refusal};
 use crate::proxy::visit::Visitor;
-use crate::upstream::Pool;
 use crate::wire::Patience;
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -27,6 +26,8 @@ use std::task::{Context, Poll};
 /// What one stream is answered with.
 struct Stream<'a> {
     visitor: Rc<Visitor>,
+    client: Client<'a>,
+    rules: &'a Rules,
     request: RequestHead,
     body: RecvStream,
     respond: &'a Respond,
@@ -65,13 +66,18 @@ impl Respond {
 pub(super) async fn answer(visitor: Rc<Visitor>, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
     let respond = Respond { inner: RefCell::new(respond), begun: Cell::new(false) };
     let head = request::head(&request, !request.body().is_end_stream());
-    let record = Record::begin(&visitor.worker, &visitor.client, head.as_ref().ok());
+    let known = head.is_ok();
     let (head, refused) = match head {
         Ok(head) => (head, None),
         Err(refusal) => (RequestHead::default(), Some(refusal)),
     };
+    let rules = visitor.port.rules();
+    let client = rules.trusted.client(&visitor.client, head.fields());
+    let record = Record::begin(&visitor.worker, &client.ip, &visitor.client, Some(&head).filter(|_| known));
     let mut stream = Stream {
-        visitor,
+        visitor: Rc::clone(&visitor),
+        client,
+        rules: &rules,
         request: head,
         body: request.into_body(),
         respond: &respond,
@@ -125,36 +131,28 @@ impl Stream<'_> {
 
     async fn forward(&mut self, record: &Record) -> Result<(), Refusal> {
         let visitor = Rc::clone(&self.visitor);
-        let pool = visitor.port.pool(visitor.worker.metrics());
-        let mut to_backend = Vec::new();
-        push_head(&visitor, &self.request, &mut to_backend, record, &pool, None)?;
-        record.goes_to(&pool.backend);
+        let mut attempts = Attempts::at(route(&visitor, self.rules, &self.request)?);
         let repeatable = self.request.method.is_idempotent() && self.body.is_end_stream();
-        let mut next = link(&visitor, &pool, true).await?;
+        let mut link = attempts.link(&visitor, record).await?;
+        let mut to_backend = Vec::new();
+        push_head(&visitor, &self.client, &self.request, &mut to_backend, record, &link, None)?;
         if headers::expects_continue(&self.request) {
             self.respond.interim(head_of(StatusCode::CONTINUE));
         }
         loop {
-            let failed = match self.converse(record, &mut to_backend, &mut next).await {
+            let failed = match self.converse(record, &mut to_backend, &mut link).await {
                 Ok(whole) => {
                     if whole {
-                        keep(&visitor, &pool, next, &self.response, &self.request);
+                        keep(&visitor, link, &self.response, &self.request);
                     }
                     return Ok(());
                 }
                 Err(failed) => failed,
             };
-            match failed {
-                Failed::Silent { unsent, why } if next.used && (unsent || repeatable) => {
-                    tracing::debug!(why, "a connection to the backend had gone stale");
-                    visitor.worker.metrics().backend_retries.increment();
-                    if !unsent {
-                        push_head(&visitor, &self.request, &mut to_backend, record, &pool, None)?;
-                    }
-                    next = link(&visitor, &pool, false).await?;
-                }
-                Failed::Silent { why, .. } => return Err(Refusal::Backend(why)),
-                Failed::Refused(refusal) => return Err(refusal),
+            let unsent = failed.is_unsent();
+            link = failed.next(&mut attempts, (&visitor, record), &link, repeatable).await?;
+            if !unsent {
+                push_head(&visitor, &self.client, &self.request, &mut to_backend, record, &link, None)?;
             }
         }
     }
@@ -201,6 +199,7 @@ impl Stream<'_> {
             }
         }
         record.status.set(response.status);
+        link.connections.backend.health.answered();
         let framing = response.framing(request.method);
         let head = answer_head(response, record, visitor.hsts());
         let Some(stream) = respond.head(head, framing == Framing::Empty) else { return Ok(false) };
@@ -229,6 +228,8 @@ impl Stream<'_> {
             Err(Broken::Source(why)) => {
                 record.outcome.set(Outcome::BackendBrokeOff);
                 record.note(why.clone());
+                // What came of it leaves first: the connection's task has its turn.
+                tokio::task::yield_now().await;
                 stream.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
             }
             Err(Broken::Target(_)) => stream.borrow_mut().send_reset(Reason::CANCEL),
@@ -256,11 +257,10 @@ async fn upload(
 }
 
 /// The connection to the backend serves on, if its answer has an end of its own.
-fn keep(visitor: &Visitor, pool: &Pool, link: Link, response: &ResponseHead, request: &RequestHead) {
+fn keep(visitor: &Visitor, link: Link, response: &ResponseHead, request: &RequestHead) {
     let has_end = response.framing(request.method) != Framing::UntilClose;
     if has_end && response.keeps_alive() && link.buffer.is_empty() {
-        visitor.worker.buffers.put(link.buffer);
-        pool.put(link.stream);
+        link.keep(visitor);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod dashboard;
+pub mod frames;
 pub mod gateway;
 pub mod http;
 pub mod management;

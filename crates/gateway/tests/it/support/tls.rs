@@ -3,14 +3,17 @@
 use super::connect;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, ServerConnection, SignatureScheme,
+    StreamOwned, SupportedProtocolVersion,
 };
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A certificate that signs itself.
 pub struct Made {
@@ -116,4 +119,37 @@ impl ServerCertVerifier for Trusting {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// A backend that speaks TLS and answers every request with `body`; counts its connections.
+pub fn serve_tls(made: &Made, body: &'static str) -> (u16, Arc<AtomicUsize>) {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.der.clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (config, counted) = (Arc::clone(&config), Arc::clone(&counted));
+            std::thread::spawn(move || {
+                let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+                let mut first = true;
+                while super::http::read_head(&mut stream).is_some() {
+                    counted.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::SeqCst);
+                    if stream.write_all(super::http::ok(body).as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, connections)
 }
