@@ -10,9 +10,9 @@ use uuid::Uuid;
 /// With at most so many candidates a list is made of them. With more it is read in its own order, and soon has its page.
 const FEW: usize = 5_000;
 /// When so many of a thousand are candidates, the list is read in its own order without looking for all.
-const MANY_OF_1000: i64 = 40;
+const MANY_OF_1000: i64 = 12;
 /// What part of the gateways is looked at to know how many that are, in percent.
-const SAMPLE: u8 = 1;
+const SAMPLE: u8 = 2;
 
 /// The servers that can have this status now; `None` when they are many, or when the status has an index of its own.
 ///

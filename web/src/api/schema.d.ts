@@ -1890,6 +1890,11 @@ export interface components {
             keyRemoved: boolean | null;
             problem: components["schemas"]["BoxProblem"] | null;
         };
+        /**
+         * @description Which entry of `X-Forwarded-For` is the visitor.
+         * @enum {string}
+         */
+        ForwardedFor: "LAST_UNTRUSTED" | "FIRST";
         GatewayConfig: {
             /** @description At most 64. */
             listeners: components["schemas"]["Listener"][];
@@ -1897,6 +1902,9 @@ export interface components {
             pools?: components["schemas"]["Pool"][];
             /** @description At most 100. */
             certificates?: components["schemas"]["Certificate"][];
+            trustedProxies?: components["schemas"]["TrustedProxies"];
+            /** @description Requests below `/images/` are sent to this URL followed by their path and query, with 302, before every other rule. */
+            imageUrl?: string;
         };
         /** @description How a gateway is, as it says itself: when something changes, and every ten seconds. */
         GatewayStatus: {
@@ -3075,6 +3083,14 @@ export interface components {
             qrSvg: string;
             /** Format: date-time */
             expiresAt: string;
+        };
+        /** @description Proxies whose word on who a visitor is counts. Whatever anybody else says of it is dropped. */
+        TrustedProxies: {
+            /** @description Cloudflare's published ranges. */
+            cloudflare?: boolean;
+            /** @description Addresses and CIDRs, at most 256. */
+            ranges?: string[];
+            forwardedFor?: components["schemas"]["ForwardedFor"];
         };
         /** @description As `systemctl show` says. */
         UnitState: {

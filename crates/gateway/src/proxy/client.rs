@@ -1,8 +1,8 @@
 //! Who a visitor is: the peer of its connection, unless that is a proxy whose word counts (product.md section 6, invariant 4).
 
+use ipnet::IpNet;
 use proxima_http1::Fields;
 use proxima_types::gateway_config::{ForwardedFor, TrustedProxies, parse_range};
-use ipnet::IpNet;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -143,7 +143,12 @@ mod tests {
 
     #[test]
     fn a_strangers_word_counts_for_nothing() {
-        let all = [("CF-Connecting-IP", "6.6.6.6"), ("X-Forwarded-For", "6.6.6.6"), ("X-Real-IP", "6.6.6.6"), ("X-Forwarded-Proto", "https")];
+        let all = [
+            ("CF-Connecting-IP", "6.6.6.6"),
+            ("X-Forwarded-For", "6.6.6.6"),
+            ("X-Real-IP", "6.6.6.6"),
+            ("X-Forwarded-Proto", "https"),
+        ];
         let itself = ("192.0.2.1".to_owned(), "192.0.2.1".to_owned(), None);
         assert_eq!(client(&TrustedProxies::default(), "192.0.2.1", &all), itself);
         assert_eq!(client(&trusting(&["10.0.0.0/8"], ForwardedFor::LastUntrusted), "192.0.2.1", &all), itself);
@@ -155,28 +160,57 @@ mod tests {
 
     #[test]
     fn the_chain_is_walked_from_the_right_past_trusted_proxies() {
-        let walk = |field: &str| client(&trusting(&["10.0.0.0/8"], ForwardedFor::LastUntrusted), "10.0.0.1", &[("X-Forwarded-For", field)]);
+        let walk = |field: &str| {
+            client(&trusting(&["10.0.0.0/8"], ForwardedFor::LastUntrusted), "10.0.0.1", &[("X-Forwarded-For", field)])
+        };
         let is = |ip: &str, chain: &str| (ip.to_owned(), chain.to_owned(), None);
-        assert_eq!(walk("6.6.6.6, 192.0.2.7"), is("192.0.2.7", "192.0.2.7, 10.0.0.1"), "what it sent itself is left out");
-        assert_eq!(walk("6.6.6.6, 192.0.2.7, 10.9.9.9,10.8.8.8"), is("192.0.2.7", "192.0.2.7, 10.9.9.9, 10.8.8.8, 10.0.0.1"));
+        assert_eq!(
+            walk("6.6.6.6, 192.0.2.7"),
+            is("192.0.2.7", "192.0.2.7, 10.0.0.1"),
+            "what it sent itself is left out"
+        );
+        assert_eq!(
+            walk("6.6.6.6, 192.0.2.7, 10.9.9.9,10.8.8.8"),
+            is("192.0.2.7", "192.0.2.7, 10.9.9.9, 10.8.8.8, 10.0.0.1")
+        );
         assert_eq!(walk("10.3.3.3, 10.2.2.2"), is("10.3.3.3", "10.3.3.3, 10.2.2.2, 10.0.0.1"));
         assert_eq!(walk("192.0.2.7:4711"), is("192.0.2.7", "192.0.2.7, 10.0.0.1"));
         assert_eq!(walk("[2001:db8::7]:1"), is("2001:db8::7", "2001:db8::7, 10.0.0.1"));
         assert_eq!(walk("::ffff:192.0.2.7"), is("192.0.2.7", "192.0.2.7, 10.0.0.1"));
-        assert_eq!(walk("6.6.6.6, unknown, 10.2.2.2"), is("10.0.0.1", "10.0.0.1"), "nobody vouches for what stands left of nonsense");
+        assert_eq!(
+            walk("6.6.6.6, unknown, 10.2.2.2"),
+            is("10.0.0.1", "10.0.0.1"),
+            "nobody vouches for what stands left of nonsense"
+        );
         assert_eq!(walk(""), is("10.0.0.1", "10.0.0.1"));
-        let first = client(&trusting(&["10.0.0.0/8"], ForwardedFor::First), "10.0.0.1", &[("X-Forwarded-For", "x, 6.6.6.6, 192.0.2.7")]);
+        let first = client(
+            &trusting(&["10.0.0.0/8"], ForwardedFor::First),
+            "10.0.0.1",
+            &[("X-Forwarded-For", "x, 6.6.6.6, 192.0.2.7")],
+        );
         assert_eq!(first.0, "6.6.6.6");
     }
 
     #[test]
     fn cloudflares_field_then_the_chain_then_the_real_ip() {
         let proxies = trusting(&["10.0.0.1"], ForwardedFor::LastUntrusted);
-        let lines = [("X-Real-IP", "192.0.2.3"), ("X-Forwarded-For", "192.0.2.2"), ("CF-Connecting-IP", "192.0.2.1"), ("X-Forwarded-Proto", "https")];
-        assert_eq!(client(&proxies, "10.0.0.1", &lines), ("192.0.2.1".to_owned(), "192.0.2.1, 10.0.0.1".to_owned(), Some("https")));
+        let lines = [
+            ("X-Real-IP", "192.0.2.3"),
+            ("X-Forwarded-For", "192.0.2.2"),
+            ("CF-Connecting-IP", "192.0.2.1"),
+            ("X-Forwarded-Proto", "https"),
+        ];
+        assert_eq!(
+            client(&proxies, "10.0.0.1", &lines),
+            ("192.0.2.1".to_owned(), "192.0.2.1, 10.0.0.1".to_owned(), Some("https"))
+        );
         assert_eq!(client(&proxies, "10.0.0.1", &lines[..2]).0, "192.0.2.2");
         assert_eq!(client(&proxies, "10.0.0.1", &lines[..1]).0, "192.0.2.3");
-        assert_eq!(client(&proxies, "10.0.0.1", &[("CF-Connecting-IP", "nonsense"), lines[0]]).0, "192.0.2.3", "the first valid one");
+        assert_eq!(
+            client(&proxies, "10.0.0.1", &[("CF-Connecting-IP", "nonsense"), lines[0]]).0,
+            "192.0.2.3",
+            "the first valid one"
+        );
         let two = [("X-Forwarded-For", "192.0.2.5"), ("X-Forwarded-For", "192.0.2.6")];
         assert_eq!(client(&proxies, "10.0.0.1", &two).0, "192.0.2.6", "two lines are one list");
     }

@@ -1,9 +1,9 @@
 //! One request, from its head to the end of its answer.
 
 use super::access::{Outcome, Record};
-use super::client::Client;
 use super::attempts::{Attempts, Link};
 use super::body::{Body, Broken, Source, Writer, carry};
+use super::client::Client;
 use super::headers::{self, Hop, Towards};
 use super::refusal::{Asked, Refusal};
 use super::route::Destination;

@@ -123,7 +123,7 @@ mod tests {
         goes(Some("a.b.SHOP.test:1"), "/", 2);
         goes(Some("xshop.test"), "/", 0);
         goes(Some(".shop.test"), "/", 0);
-        goes(Some("other"), "/images", 3);
+        goes(Some("other"), "/imgs/a", 3);
         goes(None, "/img", 3);
         goes(None, "/c?mac=1", 4);
         goes(None, "/c/d", 4);

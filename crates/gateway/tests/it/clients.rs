@@ -38,7 +38,10 @@ fn a_trusted_proxys_word_counts_and_nobody_elses() {
 
     let served = serve(&backend, &json!({ "trustedProxies": { "ranges": ["127.0.0.0/8"] } }));
     ask(&served);
-    assert_eq!((heard("x-forwarded-for"), heard("x-real-ip")), ("192.0.2.7, 127.0.0.1".to_owned(), "192.0.2.7".to_owned()));
+    assert_eq!(
+        (heard("x-forwarded-for"), heard("x-real-ip")),
+        ("192.0.2.7, 127.0.0.1".to_owned(), "192.0.2.7".to_owned())
+    );
     assert_eq!((heard("x-forwarded-proto"), heard("x-forwarded-host")), ("https".to_owned(), "shop.test".to_owned()));
     served.gateway.wait_log("client=192.0.2.7 peer=127.0.0.1");
 
@@ -62,7 +65,11 @@ fn pictures_are_sent_elsewhere_before_every_other_rule() {
     ] {
         visitor.write_all(format!("GET {path} HTTP/1.1\r\nHost: shop.test\r\n\r\n").as_bytes()).unwrap();
         let (head, _) = read_response(&mut visitor);
-        assert_eq!((status(&head), field(&head, "location")), (if location.is_some() { 302 } else { 200 }, location), "{path}");
+        assert_eq!(
+            (status(&head), field(&head, "location")),
+            (if location.is_some() { 302 } else { 200 }, location),
+            "{path}"
+        );
     }
     assert_eq!(backend.requests(), 3);
 }

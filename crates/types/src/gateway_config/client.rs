@@ -69,7 +69,13 @@ pub fn parse_image_url(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|_| wrong())?;
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
     let usable = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
-    if !plain || !usable || url.query().is_some() || url.fragment().is_some() || url.password().is_some() || !url.username().is_empty() {
+    if !plain
+        || !usable
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || url.password().is_some()
+        || !url.username().is_empty()
+    {
         return Err(wrong());
     }
     Ok(text.to_owned())
@@ -81,14 +87,25 @@ mod tests {
 
     #[test]
     fn ranges_and_image_urls() {
-        for (text, range) in [("192.0.2.7", "192.0.2.7/32"), (" 10.1.2.3/8", "10.0.0.0/8"), ("2001:db8::1/32", "2001:db8::/32")] {
+        for (text, range) in
+            [("192.0.2.7", "192.0.2.7/32"), (" 10.1.2.3/8", "10.0.0.0/8"), ("2001:db8::1/32", "2001:db8::/32")]
+        {
             assert_eq!(parse_range(text).map(|range| range.to_string()), Ok(range.to_owned()));
         }
         for bad in ["", "x", "0.0.0.0/0", "::/0", "10.0.0.0/33", "10.0.0.1:80"] {
             assert!(parse_range(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_image_url("https://img.test/base//"), Ok("https://img.test/base".to_owned()));
-        for bad in ["", "img.test", "ftp://x", "https://u:p@x", "https://x?y", "https://x#y", "https://x/a b", "https://x/\u{e9}"] {
+        for bad in [
+            "",
+            "img.test",
+            "ftp://x",
+            "https://u:p@x",
+            "https://x?y",
+            "https://x#y",
+            "https://x/a b",
+            "https://x/\u{e9}",
+        ] {
             assert!(parse_image_url(bad).is_err(), "{bad}");
         }
     }

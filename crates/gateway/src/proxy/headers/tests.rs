@@ -21,7 +21,7 @@ fn forwarded(lines: &str) -> Fields {
     let offered = upgrade(&head);
     let hop = Hop {
         client: "192.0.2.7",
-        chain: "192.0.2.7, 10.0.0.1",
+        chain: "192.0.2.7",
         scheme: "https",
         host: b"shop.test",
         request_id: "id",

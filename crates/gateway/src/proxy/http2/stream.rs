@@ -2,15 +2,15 @@
 
 use super::request;
 use super::sink::{self, Frames};
-use crate::proxy::client::Client;
-use crate::proxy::{RESPONSE, Rules};
 use crate::proxy::access::{Outcome, Record};
 use crate::proxy::attempts::{Attempts, Link};
 use crate::proxy::body::{Body, Broken, Source, Writer, carry};
+use crate::proxy::client::Client;
 use crate::proxy::exchange::{Failed, Heads, MOST_INTERIM, NoHead, Progress, Sending, alongside, push_head, route};
 use crate::proxy::headers::{self, HSTS, REQUEST_ID};
 use crate::proxy::refusal::{Asked, Refusal};
 use crate::proxy::visit::Visitor;
+use crate::proxy::{RESPONSE, Rules};
 use crate::wire::Patience;
 use bytes::Bytes;
 use h2::server::SendResponse;
