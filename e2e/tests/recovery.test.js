@@ -50,14 +50,14 @@ test('bad ports and backends are said at their fields', async () => {
   problems.allow(/^answer 422 PUT .*\/config$/);
   await page.goto(`/admin/users/${user.id}`);
   await button(page, 'Add port').click();
-  await fillListener(page, 1, { port: 70000, backendUrl: 'https://example.com' });
+  await fillListener(page, 1, { port: 70000, backendUrl: 'ftp://example.com' });
   await button(page, 'Add port').click();
   await fillListener(page, 2, { port: 6060, backendUrl: 'http://127.0.0.1:3000' });
   await button(page, 'Save configuration').click();
   const [one, two] = [1, 2].map((index) => page.getByRole('group', { name: `Listener ${index}` }));
   assert.ok(one && two);
   await visible(one.getByText('Use a port from 1 to 65535.'));
-  await visible(one.getByText('Use the form http://host:port.'));
+  await visible(one.getByText('Use the form http://host:port or https://host:port.'));
   await fillListener(page, 1, { port: 3000, backendUrl: 'http://localhost:3000' });
   await button(page, 'Save configuration').click();
   await visible(two.getByText("Port 6060 is the gateway's own management port. Choose another one."));

@@ -2271,7 +2271,7 @@ export interface components {
              * @description 1 to 65535, not 6060.
              */
             port: number;
-            /** @description `http://host[:port]`. */
+            /** @description `http://host[:port]`, or `https://` where the gateway trusts its certificate as the host does. */
             backendUrl: string;
         };
         /** @description A listener that speaks TLS. */

@@ -28,7 +28,7 @@ describe('field rules', () => {
   it('knows ports and backends', () => {
     expect(portProblem(80)).toBeNull();
     for (const bad of ['', 0, 65_536, 1.5]) expect(portProblem(bad)).not.toBeNull();
-    for (const good of ['http://10.0.0.1:8000', 'http://backend', 'http://[2001:db8::1]:80/']) expect(backendUrlProblem(good)).toBeNull();
+    for (const good of ['http://10.0.0.1:8000', 'http://backend', 'http://[2001:db8::1]:80/', 'https://backend']) expect(backendUrlProblem(good)).toBeNull();
     for (const bad of ['', '10.0.0.1', 'ftp://a', 'http://a/path', 'http://u:p@a', 'http://a?x=1']) {
       expect(backendUrlProblem(bad)).not.toBeNull();
     }

@@ -55,10 +55,10 @@ export function portProblem(value: number | string): string | null {
 
 export function backendUrlProblem(value: string): string | null {
   if (value.trim() === '') return 'Enter the URL of your backend.';
-  const form = 'Use the form http://host:port.';
+  const form = 'Use the form http://host:port or https://host:port.';
   if (!URL.canParse(value)) return form;
   const url = new URL(value);
-  if (url.protocol !== 'http:' || url.hostname === '') return form;
+  if (!['http:', 'https:'].includes(url.protocol) || url.hostname === '') return form;
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return 'Only host and port: paths are passed on as they come.';
   return url.username !== '' || url.password !== '' ? 'A user name or password is not allowed here.' : null;
 }

@@ -40,7 +40,7 @@ async fn a_configuration_names_every_problem_at_once(db: PgPool) {
         0,
         json!([
             listener(0, "http://127.0.0.1:3000"),
-            listener(65536, "https://127.0.0.1"),
+            listener(65536, "ftp://127.0.0.1"),
             listener(6060, "nonsense"),
             listener(80, "http://127.0.0.1:3000/path"),
             listener(u32::MAX, "http://user:password@host"),

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub bytes_in: Number,
     /// Bodies to visitors, in bytes.
     pub bytes_out: Number,
+    /// Those of either that passed through the kernel alone.
+    pub bytes_spliced: Number,
     /// Answers that the gateway made because a backend did not: 502 and 504.
     pub backend_errors: Number,
     /// Requests refused before any backend: ambiguous framing, bad Host, CONNECT.
@@ -110,13 +112,14 @@ impl Metrics {
         text
     }
 
-    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 28] {
+    fn rows(&self) -> [(&'static str, &'static str, &'static str, &Number); 29] {
         const C: &str = "counter";
         const G: &str = "gauge";
         [
             ("requests_total", C, "Requests of visitors.", &self.requests),
             ("body_bytes_in_total", C, "Body bytes from visitors.", &self.bytes_in),
             ("body_bytes_out_total", C, "Body bytes to visitors.", &self.bytes_out),
+            ("body_bytes_spliced_total", C, "Body bytes that passed through the kernel alone.", &self.bytes_spliced),
             ("backend_errors_total", C, "Answers 502 and 504 made by the gateway.", &self.backend_errors),
             ("refused_requests_total", C, "Malformed or ambiguous requests.", &self.refused_requests),
             ("connections", G, "Open connections of visitors.", &self.connections),

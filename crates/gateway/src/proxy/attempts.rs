@@ -84,13 +84,24 @@ impl Attempts {
     ) -> Result<Option<Link>, Refusal> {
         visitor.worker.metrics().backend_retries.increment();
         if failed.used {
-            return open(visitor, Rc::clone(&failed.connections)).await.map(Some);
+            match open(visitor, Rc::clone(&failed.connections)).await {
+                Ok(link) => return Ok(Some(link)),
+                Err(refusal) if self.is_last(failed.backend()) => return Err(refusal),
+                Err(_) => note_failure(failed.backend()),
+            }
         }
-        self.tried.push(Arc::clone(failed.backend()));
-        if self.group.pick(&self.tried).is_none() || self.tried.len() >= MOST {
+        if self.is_last(failed.backend()) {
             return Ok(None);
         }
+        self.tried.push(Arc::clone(failed.backend()));
         self.link(visitor, record).await.map(Some)
+    }
+
+    /// Whether nobody is left to try after this one.
+    fn is_last(&self, backend: &Arc<Backend>) -> bool {
+        let others = self.group.backends().filter(|other| !Arc::ptr_eq(other, backend));
+        self.tried.len() + 1 >= MOST
+            || others.filter(|other| !self.tried.iter().any(|tried| Arc::ptr_eq(tried, other))).count() == 0
     }
 }
 

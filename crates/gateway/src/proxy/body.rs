@@ -1,12 +1,14 @@
 //! Bodies on their way from one connection to another: read as their framing says, written anew. What was read is written
 //! before more is read, so a slow reader slows the writer and memory holds one buffer per direction.
 
-use crate::wire::{Buffer, Late, Patience, Stream};
+use crate::wire::{Buffer, Late, Patience, Pipe, Pipes, Stream};
 use proxima_http1::{Chunked, Fields, Framing, Limits, Piece, Violation};
 use std::cell::Cell;
 use std::io::Write as _;
 use std::time::Duration;
 
+/// A body of which so much is still to come passes through the kernel alone, where it can.
+const SPLICED: u64 = 128 * 1024;
 /// Up to so many bytes are written together with what stands before and after them.
 const TOGETHER: usize = 16 * 1024;
 
@@ -68,6 +70,7 @@ pub(super) struct Source<'a> {
     pub patience: Option<Duration>,
     /// Told before and after each wait.
     pub waits: &'a dyn Fn(bool),
+    pub pipes: &'a Pipes,
 }
 
 /// Where a body goes to. What it was given may wait in it until the next `flush`.
@@ -76,6 +79,12 @@ pub(super) trait Sink {
     /// Nothing comes any more but these.
     fn end(&mut self, trailers: &Fields);
     async fn flush(&mut self, timer: &mut Patience) -> Result<(), Broken>;
+    /// Where bytes of the body go as they are, once what waits is flushed; how long it may take none of them.
+    fn raw(&self) -> Option<(&Stream, Duration)> {
+        None
+    }
+    /// So many of them went there.
+    fn moved(&mut self, _bytes: u64) {}
 }
 
 /// A body written to an HTTP/1 connection.
@@ -121,6 +130,15 @@ impl Sink for Writer<'_> {
         }
     }
 
+    fn raw(&self) -> Option<(&Stream, Duration)> {
+        (!self.chunked && self.stream.is_plain()).then_some((self.stream, self.patience))
+    }
+
+    fn moved(&mut self, bytes: u64) {
+        self.begun.set(true);
+        (self.count)(bytes);
+    }
+
     async fn flush(&mut self, timer: &mut Patience) -> Result<(), Broken> {
         let out = std::mem::take(self.out);
         let written = self.write(&out, timer).await;
@@ -158,6 +176,12 @@ pub(super) async fn carry(mut source: Source<'_>, mut sink: impl Sink, timer: &m
         if ended {
             return Ok(());
         }
+        if source.is_long() && sink.raw().is_some() {
+            splice(&mut source, &mut sink, timer).await?;
+            if matches!(source.body, Body::Length(0)) {
+                continue;
+            }
+        }
         if fill(&mut source, timer).await? == 0 {
             if !matches!(source.body, Body::UntilClose) {
                 return Err(Broken::Source("the connection ended in the middle of a body".to_owned()));
@@ -166,6 +190,51 @@ pub(super) async fn carry(mut source: Source<'_>, mut sink: impl Sink, timer: &m
             return sink.flush(timer).await;
         }
     }
+}
+
+impl Source<'_> {
+    /// Whether much of it is still to come, as it is, on a plain connection.
+    fn is_long(&self) -> bool {
+        let long = match &*self.body {
+            Body::Length(left) => *left >= SPLICED,
+            Body::UntilClose => true,
+            Body::Chunked(_) => false,
+        };
+        long && self.buffer.is_empty() && self.stream.is_plain()
+    }
+
+    fn left(&self) -> usize {
+        match &*self.body {
+            Body::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
+    }
+}
+
+/// Carries the rest of a body from socket to socket within the kernel. It returns at the body's end, or where it stands when
+/// there is no pipe to be had.
+async fn splice(source: &mut Source<'_>, sink: &mut impl Sink, timer: &mut Patience) -> Result<(), Broken> {
+    let Ok(mut pipe) = source.pipes.get() else { return Ok(()) };
+    while source.left() > 0 {
+        let poured = pour(source, &mut pipe, timer).await?;
+        if poured == 0 {
+            break;
+        }
+        if let Body::Length(left) = source.body {
+            *left -= poured as u64;
+        }
+        while pipe.held() > 0 {
+            let Some((stream, patience)) = sink.raw() else { break };
+            let taken = match timer.within(patience, stream.take_from(&mut pipe)).await {
+                Ok(taken) => taken.map_err(|error| Broken::Target(error.to_string()))?,
+                Err(Late) => return Err(Broken::Target("nothing was taken for too long".to_owned())),
+            };
+            sink.moved(taken as u64);
+            source.pipes.count(taken);
+        }
+    }
+    source.pipes.put(pipe);
+    Ok(())
 }
 
 /// Passes on what was read already; whether that is all.
@@ -202,6 +271,22 @@ async fn fill(source: &mut Source<'_>, timer: &mut Patience) -> Result<usize, Br
         None => Ok(reading.await),
     };
     (source.waits)(false);
+    came(read)
+}
+
+/// Waits for bytes that do not come into the buffer.
+async fn pour(source: &mut Source<'_>, pipe: &mut Pipe, timer: &mut Patience) -> Result<usize, Broken> {
+    (source.waits)(true);
+    let pouring = source.stream.pour(pipe, source.left());
+    let poured = match source.patience {
+        Some(limit) => timer.within(limit, pouring).await,
+        None => Ok(pouring.await),
+    };
+    (source.waits)(false);
+    came(poured)
+}
+
+fn came(read: Result<std::io::Result<usize>, Late>) -> Result<usize, Broken> {
     match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(Broken::Source(error.to_string())),

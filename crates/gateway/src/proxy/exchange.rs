@@ -269,7 +269,15 @@ async fn converse(
     let (waits, received, sent) =
         (|waits| progress.waits(waits), |bytes| record.received(bytes), |bytes| record.sent(bytes));
     let stall = settings.visitor.stall;
-    let source = Source { stream, buffer, body, limits: &REQUEST, patience: Some(stall), waits: &waits };
+    let source = Source {
+        stream,
+        buffer,
+        body,
+        limits: &REQUEST,
+        patience: Some(stall),
+        waits: &waits,
+        pipes: &visitor.worker.pipes,
+    };
     let sink =
         Writer { stream: &link.stream, out: to_backend, chunked, patience: stall, count: &received, begun: &begun };
     let mut sending = Sending { future: pin!(carry(source, sink, visitor_timer)), ended: None };
@@ -330,6 +338,7 @@ async fn converse(
         limits: &RESPONSE,
         patience: None,
         waits: &|_| {},
+        pipes: &visitor.worker.pipes,
     };
     let sink =
         Writer { stream, out: to_visitor, chunked: towards.chunked, patience: stall, count: &sent, begun: &shown };

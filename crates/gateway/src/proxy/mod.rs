@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::tls::PortTls;
 use crate::upstream::{Backend, BackendTimings, Connections};
-use crate::wire::Buffers;
+use crate::wire::{Buffers, Pipes};
 use arc_swap::ArcSwap;
 pub(crate) use client::Trusted;
 use proxima_http1::Limits;
@@ -99,6 +99,7 @@ pub(crate) struct Worker {
     context: Arc<ProxyContext>,
     pub log: AccessLog,
     pub buffers: Buffers,
+    pub pipes: Pipes,
     lines: Lines,
     /// To each backend that it has had to do with lately.
     connections: RefCell<HashMap<*const Backend, Rc<Connections>>>,
@@ -107,8 +108,15 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub fn new(context: Arc<ProxyContext>, log: AccessLog) -> Self {
-        let (buffers, lines, connections) = (Buffers::default(), Lines::default(), RefCell::default());
-        Self { context, log, buffers, lines, connections, names: Names::default() }
+        Self {
+            pipes: Pipes::new(Arc::clone(&context.metrics)),
+            context,
+            log,
+            buffers: Buffers::default(),
+            lines: Lines::default(),
+            connections: RefCell::default(),
+            names: Names::default(),
+        }
     }
 
     /// This worker's connections to a backend.

@@ -2,8 +2,10 @@
 
 mod buffer;
 mod patience;
+mod pipe;
 mod stream;
 
 pub(crate) use buffer::{Buffer, Buffers};
 pub(crate) use patience::{Late, Patience};
+pub(crate) use pipe::{Pipe, Pipes};
 pub(crate) use stream::Stream;

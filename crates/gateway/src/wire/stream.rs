@@ -1,12 +1,12 @@
 //! One connection, of which one may read while another writes.
 
-use super::Buffer;
+use super::{Buffer, Pipe};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use tokio_util::io::poll_read_buf;
@@ -85,6 +85,44 @@ impl Stream {
         poll_fn(|cx| match &mut *self.0.borrow_mut() {
             Transport::Tcp(_) => Poll::Ready(Ok(())),
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        })
+        .await
+    }
+
+    /// Whether its bytes are what a socket has: such can pass through the kernel alone.
+    pub fn is_plain(&self) -> bool {
+        matches!(&*self.0.borrow(), Transport::Tcp(_))
+    }
+
+    /// Moves what is there, at most `count` bytes, into an empty pipe; 0 bytes are the end. Of a plain connection.
+    pub async fn pour(&self, pipe: &mut Pipe, count: usize) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let transport = self.0.borrow();
+            let tcp = transport.tcp();
+            loop {
+                ready!(tcp.poll_read_ready(cx))?;
+                match tcp.try_io(Interest::READABLE, || pipe.fill(tcp, count)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    poured => return Poll::Ready(poured),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes what a pipe holds, some of it. To a plain connection.
+    pub async fn take_from(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let transport = self.0.borrow();
+            let tcp = transport.tcp();
+            loop {
+                ready!(tcp.poll_write_ready(cx))?;
+                match tcp.try_io(Interest::WRITABLE, || pipe.empty(tcp)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    taken => return Poll::Ready(taken),
+                }
+            }
         })
         .await
     }

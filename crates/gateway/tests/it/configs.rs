@@ -84,7 +84,7 @@ fn invalid_unknown_and_older_configs_change_nothing() {
     let broken = [
         (6, desired(6, &[(6060, backend.url())]), "6060"),
         (7, desired(7, &[(other, backend.url()), (other, backend.url())]), "already used"),
-        (8, desired(8, &[(other, "https://x".to_owned())]), "https"),
+        (8, desired(8, &[(other, "ftp://x".to_owned())]), "ftp"),
         (
             9,
             json!({ "generation": { "incarnation": 1, "number": 9 }, "config": { "listeners": [], "novelty": 1 } }),

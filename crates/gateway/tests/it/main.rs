@@ -9,6 +9,7 @@ mod faults;
 mod hostile;
 mod http2;
 mod lifecycle;
+mod long_bodies;
 mod management;
 mod pools;
 mod proxying;

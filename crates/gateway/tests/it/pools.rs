@@ -95,6 +95,28 @@ fn a_backend_that_breaks_off_is_replaced_for_what_may_be_repeated() {
 }
 
 #[test]
+fn a_resting_connection_of_a_backend_that_has_gone_leads_to_another_one() {
+    // Answers once on each connection, and is gone when the second request comes on it.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (gone, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        read_head(&mut stream).unwrap();
+        stream.write_all(ok("once").as_bytes()).unwrap();
+        read_head(&mut stream);
+        gone.send(()).unwrap();
+    });
+    let well = Backend::saying("well");
+    let served = serve_pool(&[(&url, 1), (&well.url(), 1)], &Value::Null);
+    let answers: Vec<String> = (0..6).map(|_| get(served.port, "/")).collect();
+    assert!(answers.iter().all(|answer| status(answer) == 200), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.ends_with("once")).count(), 1);
+    told.recv_timeout(crate::support::PATIENCE).expect("the resting connection was used again");
+}
+
+#[test]
 fn when_nobody_is_well_somebody_is_tried() {
     let (one, two) = (free_port(), free_port());
     let urls = [one, two].map(|port| format!("http://127.0.0.1:{port}"));

@@ -93,7 +93,7 @@ pub struct UpdateConfigRequest {
 pub struct ListenerInput {
     /// 1 to 65535, not 6060.
     pub port: u64,
-    /// `http://host[:port]`.
+    /// `http://host[:port]`, or `https://` where the gateway trusts its certificate as the host does.
     pub backend_url: String,
 }
 

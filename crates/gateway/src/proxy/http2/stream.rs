@@ -215,6 +215,7 @@ impl Stream<'_> {
             limits: &RESPONSE,
             patience: None,
             waits: &|_| {},
+            pipes: &visitor.worker.pipes,
         };
         let frames = Frames::new(&stream, stall, &sent);
         let carrying = unless_reset(&stream, carry(source, frames, from_backend.timer));
