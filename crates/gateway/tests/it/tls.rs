@@ -191,7 +191,8 @@ fn files_are_followed_and_a_bad_new_pair_changes_nothing() {
     let files = json!({ "name": "shop", "source": { "files": { "chain": cert, "privateKey": key } } });
     dashboard.grants(secured(1, port, &backend.url(), &[files], &Value::Null));
     let gateway = home.start();
-    crate::support::wait_open(port);
+    // It reads them once more when it begins to serve.
+    gateway.wait_log("serving because");
     assert_eq!(shown(&visit(port, "shop.test")), first.der);
     std::fs::write(&key, &second.key).unwrap();
     gateway.wait_log("the certificate before it goes on");
