@@ -94,8 +94,29 @@ pub struct DashboardProcess {
     child: Child,
     /// `http://127.0.0.1:port`.
     pub url: String,
-    output: Arc<Mutex<String>>,
+    output: Output,
     readers: Vec<JoinHandle<()>>,
+}
+
+/// What a program has printed. The end of it is shown when a test fails.
+struct Output(Arc<Mutex<String>>);
+
+impl Output {
+    const SHOWN: usize = 40;
+
+    fn text(&self) -> String {
+        self.0.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = self.text();
+            let lines: Vec<_> = text.lines().rev().take(Self::SHOWN).collect();
+            println!("the dashboard's log, newest first:\n{}", lines.join("\n"));
+        }
+    }
 }
 
 impl DashboardProcess {
@@ -127,10 +148,10 @@ impl DashboardProcess {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let output = Arc::new(Mutex::new(String::new()));
+        let output = Output(Arc::new(Mutex::new(String::new())));
         let readers = vec![
-            tokio::spawn(collect(child.stdout.take().expect("a pipe"), Arc::clone(&output))),
-            tokio::spawn(collect(child.stderr.take().expect("a pipe"), Arc::clone(&output))),
+            tokio::spawn(collect(child.stdout.take().expect("a pipe"), Arc::clone(&output.0))),
+            tokio::spawn(collect(child.stderr.take().expect("a pipe"), Arc::clone(&output.0))),
         ];
         let mut process = Self { child, url: String::new(), output, readers };
         process.url = format!("http://{}", process.ready().await);
@@ -168,7 +189,7 @@ impl DashboardProcess {
     /// Never in practice.
     #[must_use]
     pub fn output(&self) -> String {
-        self.output.lock().expect("not poisoned").clone()
+        self.output.text()
     }
 
     /// User and system CPU time so far, in clock ticks.

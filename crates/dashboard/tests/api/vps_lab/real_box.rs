@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// The dashboard's port as the box sees it, on its own loopback: each box has this machine's end of its cable to itself.
@@ -73,6 +74,8 @@ pub fn config(releases: &Path) -> AppConfig {
 
 /// A box, and the dashboard that it reaches.
 pub struct RealBox {
+    /// First, so that it ends first: the next box may have this one's address.
+    _behind: JoinSet<()>,
     pub lab: Lab,
     dashboard: Arc<Mutex<String>>,
 }
@@ -82,9 +85,10 @@ impl RealBox {
         let lab = Lab::up(LabOptions { dashboard_port: Some(DASHBOARD_PORT), ..options }).await;
         let dashboard = Arc::new(Mutex::new(String::new()));
         let listener = TcpListener::bind((lab.machine_address, DASHBOARD_PORT)).await.unwrap();
-        tokio::spawn(forward(listener, Arc::clone(&dashboard)));
-        tokio::spawn(site(TcpListener::bind((lab.machine_address, SITE_PORT)).await.unwrap()));
-        Self { lab, dashboard }
+        let mut behind = JoinSet::new();
+        behind.spawn(forward(listener, Arc::clone(&dashboard)));
+        behind.spawn(site(TcpListener::bind((lab.machine_address, SITE_PORT)).await.unwrap()));
+        Self { _behind: behind, lab, dashboard }
     }
 
     /// From now on the box reaches this dashboard (`http://127.0.0.1:port`).
