@@ -62,7 +62,7 @@ class ShellFunctions(unittest.TestCase):
                 self.assertEqual(shell(function).returncode == 0, enough)
 
     def test_help_is_the_comment_at_the_head(self):
-        for script in ["run", "test", "scripts/dev-postgres", "scripts/sqlx-prepare", "scripts/supervise"]:
+        for script in ["run", "test", "scripts/dev-postgres", "scripts/sqlx-prepare", "scripts/supervise", "bench/run", "bench/serve", "bench/compare"]:
             with self.subTest(script=script):
                 result = subprocess.run([SCRIPTS.parent / script, "--help"], capture_output=True, text=True, timeout=30)
                 self.assertEqual(result.returncode, 0)
@@ -70,7 +70,7 @@ class ShellFunctions(unittest.TestCase):
                 self.assertNotIn("set -", result.stdout)
 
     def test_unknown_options_are_refused(self):
-        for script in ["run", "test", "scripts/dev-postgres", "scripts/sqlx-prepare"]:
+        for script in ["run", "test", "scripts/dev-postgres", "scripts/sqlx-prepare", "bench/run", "bench/compare"]:
             with self.subTest(script=script):
                 result = subprocess.run([SCRIPTS.parent / script, "--nonsense"], capture_output=True, text=True, timeout=30)
                 self.assertEqual(result.returncode, 2)
