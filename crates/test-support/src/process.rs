@@ -110,6 +110,7 @@ impl Output {
 }
 
 impl Drop for Output {
+    #[allow(clippy::print_stdout)] // which is shown with the test that failed
     fn drop(&mut self) {
         if std::thread::panicking() {
             let text = self.text();
