@@ -147,7 +147,8 @@ async fn two_admins_who_demote_themselves_leave_one(db: PgPool) {
 async fn of_two_admins_who_revoke_or_reinstate_at_once_one_wins(db: PgPool) {
     let app = TestApp::start(db).await;
     let admins = [app.admin().await, app.sign_in_new("admin2", Role::Admin).await];
-    for round in 0..ROUNDS {
+    // Of one person's refusals in a minute no more get rows of their own (`Refusals`), and one of the two may lose every time.
+    for round in 0..ROUNDS.min(10) {
         let customer = app.customer(&format!("customer{round}")).await;
         for (action, now) in [("revoke", "GRACE"), ("reinstate", "ACTIVE")] {
             let path = format!("/api/v1/servers/{}/license/{action}", customer.server_id);
